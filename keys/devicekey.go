@@ -3,7 +3,6 @@ package keys
 import (
 	"crypto"
 	"crypto/ecdsa"
-	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/x509"
@@ -184,15 +183,4 @@ func parseBoardRSA(der []byte) (*rsa.PrivateKey, bool) {
 		return nil, false
 	}
 	return key, true
-}
-
-// The server's keys are read by the same parser and must be of these kinds.
-func isServerRSA(key crypto.Signer) (*rsa.PrivateKey, bool) {
-	k, ok := key.(*rsa.PrivateKey)
-	return k, ok && k.N.BitLen() == 2048 && k.E == boardExponent
-}
-
-func isServerEC(key crypto.Signer) (*ecdsa.PrivateKey, bool) {
-	k, ok := key.(*ecdsa.PrivateKey)
-	return k, ok && k.Curve == elliptic.P256()
 }

@@ -26,8 +26,17 @@ const (
 //
 // An Identity prints, logs and encodes as its two fingerprints only.
 type Identity struct {
-	TCP *rsa.PrivateKey   // RSA-2048, exponent 65537: boards read it at fixed offsets and assume both
+	TCP *rsa.PrivateKey   // RSA-2048, see CheckServerRSA
 	UDP *ecdsa.PrivateKey // P-256
+}
+
+// CheckServerRSA reports why boards could not use key as the server's TCP key, nil if they can: they read 256 bytes of
+// modulus at a fixed place and assume the exponent (device-os communication/src/handshake.cpp).
+func CheckServerRSA(key *rsa.PrivateKey) error {
+	if key == nil || key.N == nil || key.N.BitLen() != 2048 || key.E != boardExponent {
+		return errors.New("the server's TCP key must be RSA-2048 with exponent 65537")
+	}
+	return nil
 }
 
 // GenerateIdentity makes a new identity in memory. It takes some hundred milliseconds, on small boards seconds.
@@ -60,7 +69,7 @@ func OpenIdentity(dir string) (id Identity, created bool, err error) {
 	if err := makeDir(dir); err != nil {
 		return Identity{}, false, fmt.Errorf("identity: %w", err)
 	}
-	tcp, madeTCP, err := openKey(filepath.Join(dir, tcpKeyFile), isServerRSA, func() (*rsa.PrivateKey, []byte, error) {
+	tcp, madeTCP, err := openKey(filepath.Join(dir, tcpKeyFile), parseTCP, func() (*rsa.PrivateKey, []byte, error) {
 		key, err := generateTCP()
 		if err != nil {
 			return nil, nil, err
@@ -70,7 +79,7 @@ func OpenIdentity(dir string) (id Identity, created bool, err error) {
 	if err != nil {
 		return Identity{}, madeTCP, fmt.Errorf("identity: %w", err)
 	}
-	udp, madeUDP, err := openKey(filepath.Join(dir, udpKeyFile), isServerEC, func() (*ecdsa.PrivateKey, []byte, error) {
+	udp, madeUDP, err := openKey(filepath.Join(dir, udpKeyFile), parseUDP, func() (*ecdsa.PrivateKey, []byte, error) {
 		key, err := generateUDP()
 		if err != nil {
 			return nil, nil, err
@@ -85,7 +94,7 @@ func OpenIdentity(dir string) (id Identity, created bool, err error) {
 }
 
 // openKey reads the key at path, or makes and stores one if there is no such file.
-func openKey[K crypto.Signer](path string, usable func(crypto.Signer) (K, bool), generate func() (K, []byte, error)) (key K, created bool, err error) {
+func openKey[K any](path string, parse func([]byte) (K, error), generate func() (K, []byte, error)) (key K, created bool, err error) {
 	text, err := readPrivateFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
 		if key, text, err = generate(); err != nil {
@@ -99,18 +108,32 @@ func openKey[K crypto.Signer](path string, usable func(crypto.Signer) (K, bool),
 	if err != nil {
 		return key, false, err
 	}
-	parsed, err := parsePrivate(text)
-	if err == nil {
-		var ok bool
-		if key, ok = usable(parsed); !ok {
-			err = errors.New("a key of another kind")
-		}
-	}
-	if err != nil {
+	if key, err = parse(text); err != nil {
 		return key, false, fmt.Errorf("%s holds no usable server key (%w) and was left as it is: put it back from a backup, "+
 			"or move it away to have a new one made, which every board must then be given", path, err)
 	}
 	return key, false, nil
+}
+
+func parseTCP(text []byte) (*rsa.PrivateKey, error) {
+	parsed, err := parsePrivate(text)
+	if err != nil {
+		return nil, err
+	}
+	key, _ := parsed.(*rsa.PrivateKey)
+	return key, CheckServerRSA(key)
+}
+
+func parseUDP(text []byte) (*ecdsa.PrivateKey, error) {
+	parsed, err := parsePrivate(text)
+	if err != nil {
+		return nil, err
+	}
+	key, ok := parsed.(*ecdsa.PrivateKey)
+	if !ok || key.Curve != elliptic.P256() {
+		return nil, errors.New("the server's UDP key must be EC P-256")
+	}
+	return key, nil
 }
 
 // TCPPublicDER returns the 294 bytes of SubjectPublicKeyInfo that boards keep at a fixed place.

@@ -2,6 +2,7 @@ package keys
 
 import (
 	"bytes"
+	"crypto/elliptic"
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/json"
@@ -110,6 +111,7 @@ func TestDamagedIdentityIsRefusedAndLeftAlone(t *testing.T) {
 			"a damaged byte": bytes.Replace(whole, whole[60:64], []byte("!!!!"), 1),
 			"not a key":      []byte("hello\n"),
 			"device key":     rsaPEM(newRSA(t, 1024)),
+			"P-384 key":      must(ecdsaPEM(newEC(t, elliptic.P384()))),
 		} {
 			if err := os.WriteFile(path, content, 0o600); err != nil {
 				t.Fatal(err)
@@ -130,6 +132,22 @@ func TestDamagedIdentityIsRefusedAndLeftAlone(t *testing.T) {
 	}
 	if _, created, err := OpenIdentity(dir); err != nil || created {
 		t.Errorf("put back, but created %v, %v", created, err)
+	}
+}
+
+func TestServerKeyThatBoardsCannotUseIsFound(t *testing.T) {
+	good := newRSA(t, 2048)
+	if err := CheckServerRSA(good); err != nil {
+		t.Error(err)
+	}
+	other := *good
+	other.E = 3
+	for name, key := range map[string]*rsa.PrivateKey{
+		"none": nil, "empty": {}, "RSA-1024": newRSA(t, 1024), "RSA-3072": newRSA(t, 3072), "exponent 3": &other,
+	} {
+		if CheckServerRSA(key) == nil {
+			t.Errorf("%s passes", name)
+		}
 	}
 }
 
@@ -198,7 +216,7 @@ func TestPublicHalvesHaveTheSizesOfTheBoardsSlots(t *testing.T) {
 	if key, err := x509.ParsePKIXPublicKey(tcp); err != nil || !id.TCP.PublicKey.Equal(key) {
 		t.Errorf("%v", err)
 	}
-	if (Identity{}).TCPPublicDER() != nil || (Identity{}).UDPPublicDER() != nil {
+	if (Identity{}).TCPPublicDER() != nil || (Identity{}).UDPPublicDER() != nil || (Identity{}).TCPPublicPEM() != nil {
 		t.Error("an empty identity has public keys")
 	}
 }

@@ -97,12 +97,7 @@ func (k PublicKey) Algorithm() Algorithm { return k.algorithm }
 func (k PublicKey) DER() []byte { return bytes.Clone([]byte(k.spki)) }
 
 // PEM returns the SubjectPublicKeyInfo as a PUBLIC KEY block, nil when there is no key.
-func (k PublicKey) PEM() []byte {
-	if k.IsZero() {
-		return nil
-	}
-	return publicPEM([]byte(k.spki))
-}
+func (k PublicKey) PEM() []byte { return publicPEM([]byte(k.spki)) }
 
 // RSA returns the key for crypto/rsa, nil unless the algorithm is RSA. Each call returns a new one.
 func (k PublicKey) RSA() *rsa.PublicKey {
@@ -233,5 +228,8 @@ func publicDER(b []byte) (der, rest []byte, err error) {
 }
 
 func publicPEM(spki []byte) []byte {
+	if len(spki) == 0 {
+		return nil
+	}
 	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: spki})
 }
