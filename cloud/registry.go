@@ -1,0 +1,71 @@
+package cloud
+
+import (
+	"context"
+
+	"localcloud/keys"
+)
+
+// Registry is the memory of the cloud: devices, users, tokens, settings. A
+// method that changes something returns once the change is synced to
+// disk; reading never touches the disk. What it returns are copies. It
+// is safe for concurrent use. Package cloud/store implements it.
+type Registry interface {
+	Device(id keys.DeviceID) (Device, bool)
+	// Devices returns every device, ordered by id.
+	Devices() []Device
+	// UpdateDevice changes one device in one step; when it does not exist, change
+	// gets a fresh one and exists is false. An error from change leaves all as it was.
+	UpdateDevice(id keys.DeviceID, change func(d *Device, exists bool) error) (Device, error)
+	// RemoveDevice forgets the device, its key included.
+	RemoveDevice(id keys.DeviceID) error
+
+	User(id UserID) (User, bool)
+	UserByName(name string) (User, bool) // ignores case
+	// Users returns every user, the oldest first.
+	Users() []User
+	// AddUser stores a new user and refuses a name that is taken (Exist). The
+	// very first user becomes an admin.
+	AddUser(u User) (User, error)
+	UpdateUser(id UserID, change func(u *User) error) (User, error)
+	// RemoveUser forgets the user and their tokens; their devices become unclaimed.
+	RemoveUser(id UserID) error
+
+	Token(id TokenID) (Token, bool)
+	// Tokens returns the tokens of one user, or of all when user is empty, the oldest first.
+	Tokens(user UserID) []Token
+	PutTokens(tokens ...Token) error
+	RemoveTokens(ids ...TokenID) error
+
+	Settings() Settings
+	UpdateSettings(change func(s *Settings) error) (Settings, error)
+}
+
+// Settings are the owner's choices that can change while the cloud runs.
+type Settings struct {
+	DevicePolicy  Policy `json:"device_policy"`   // for each device that has none of its own
+	ServerPolicy  Policy `json:"server_policy"`   // for all devices together
+	TrustFirstUse bool   `json:"trust_first_use"` // take unknown devices in at their first connection
+}
+
+// DefaultSettings are those of a new cloud: nothing is ever dropped.
+func DefaultSettings() Settings {
+	return Settings{DevicePolicy: PolicyWarn(), ServerPolicy: PolicyOff()}
+}
+
+// Log keeps events for a time and a size that the owner sets. It is safe for
+// concurrent use. Package cloud/store implements it.
+type Log interface {
+	// Admit blocks until there is room for one more event in the queue to the
+	// disk, or ctx ends. Every Admit that returned nil is followed by one Append.
+	Admit(ctx context.Context) error
+	// Append queues an event that was admitted; ids must grow from call to call.
+	// It never blocks and never calls done itself: done is called later,
+	// once, by another goroutine, with nil when the event is synced.
+	Append(ev *Event, done func(error))
+	// Read calls yield with each event that is committed and has an id greater
+	// than after, in order of id, until yield returns false.
+	Read(ctx context.Context, after EventID, yield func(*Event) bool) error
+	// Last returns the greatest id that was ever appended, also before a restart.
+	Last() EventID
+}
