@@ -1,0 +1,165 @@
+package store
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+
+	"localcloud/cloud"
+)
+
+// Log implements cloud.Log. One goroutine commits, and drops what is beyond
+// the bounds between two commits.
+type Log struct {
+	// Fixed at creation.
+	db      kv
+	commit  func([]op) error
+	bounds  bounds
+	logger  *slog.Logger
+	slots   chan struct{} // one taken for each event admitted and not committed; when all are, Admit waits (Usage.Waiting)
+	wake    chan struct{} // to the committing goroutine: there are events, or the end
+	closing chan struct{}
+	ended   chan struct{} // closed by the committing goroutine
+
+	// Owned by the committing goroutine.
+	unsaved []op     // accounts of full segments that no commit took yet
+	dropped [][]byte // prefixes of segments that are still to be dropped
+	failing bool     // the last commit failed
+	ops     []op     // for reuse
+	buffer  []byte   // for reuse
+
+	mu       sync.Mutex
+	queue    []waiting // never more than there are slots
+	last     cloud.EventID
+	segments []segment // the oldest first; only the committing goroutine writes, the last is the one it fills
+	failed   uint64
+	readers  sync.WaitGroup // those inside the database; none enters after closed
+	closed   bool
+}
+
+// waiting is an event on its way to the disk.
+type waiting struct {
+	ev   *cloud.Event
+	done func(error)
+	err  error // why it cannot be stored
+}
+
+func newLog(db kv, commit func([]op) error, opts Options) (*Log, error) {
+	l := &Log{
+		db: db, commit: commit, logger: opts.Logger,
+		bounds:  bounds{age: opts.EventsMaxAge, bytes: opts.EventsMaxBytes},
+		slots:   make(chan struct{}, opts.EventsQueue),
+		wake:    make(chan struct{}, 1),
+		closing: make(chan struct{}),
+		ended:   make(chan struct{}),
+	}
+	if err := l.load(); err != nil {
+		return nil, err
+	}
+	go l.run()
+	return l, nil
+}
+
+// Close refuses new events and returns when those that waited are committed and
+// answered. Store.Close calls it.
+func (l *Log) Close() error {
+	l.mu.Lock()
+	l.closed = true
+	l.mu.Unlock()
+	close(l.closing)
+	<-l.ended
+	l.readers.Wait()
+	return nil
+}
+
+// Admit implements cloud.Log. The error's kind is Limited when ctx ended, Other
+// (ErrClosed) after Close.
+func (l *Log) Admit(ctx context.Context) error {
+	if err := ctx.Err(); err != nil {
+		return cloud.E("event log", cloud.Limited, err)
+	}
+	select {
+	case <-l.closing:
+		return cloud.E("event log", cloud.Other, ErrClosed)
+	default:
+	}
+	select {
+	case l.slots <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return cloud.E("event log", cloud.Limited, ctx.Err())
+	case <-l.closing:
+		return cloud.E("event log", cloud.Other, ErrClosed)
+	}
+}
+
+// Append implements cloud.Log. An event whose id does not grow is our bug; it is not stored, so that
+// no event takes another's place.
+func (l *Log) Append(ev *cloud.Event, done func(error)) {
+	if err := l.enqueue(waiting{ev: ev, done: done}); err != nil {
+		l.release(1)
+		go done(err)
+	}
+}
+
+func (l *Log) enqueue(w waiting) error {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.closed {
+		return cloud.E("event log", cloud.Other, ErrClosed)
+	}
+	if w.ev.ID <= l.last {
+		return cloud.Errorf("event log", cloud.Invalid, "event id %v does not follow %v", w.ev.ID, l.last)
+	}
+	l.last = w.ev.ID
+	l.queue = append(l.queue, w)
+	signal(l.wake)
+	return nil
+}
+
+// release gives slots back. There is nothing to take out for an Append without Admit.
+func (l *Log) release(n int) {
+	for range n {
+		select {
+		case <-l.slots:
+		default:
+		}
+	}
+}
+
+// Last implements cloud.Log.
+func (l *Log) Last() cloud.EventID {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.last
+}
+
+// Usage is what the log holds and how it fares.
+type Usage struct {
+	Events  uint64        `json:"events"`
+	Bytes   int64         `json:"bytes"`            // what its events take; the files are a little larger
+	Oldest  cloud.EventID `json:"oldest,omitempty"` // 0: the log is empty
+	Newest  cloud.EventID `json:"newest,omitempty"`
+	Waiting int           `json:"waiting"` // admitted, not committed
+	Failed  uint64        `json:"failed"`  // not stored since the start, for errors of the disk
+}
+
+// Usage returns the log's figures. They are exact, except that after a failed commit they may lack events
+// that the disk has taken nevertheless.
+func (l *Log) Usage() Usage {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	u := Usage{Waiting: len(l.slots), Failed: l.failed}
+	for _, s := range l.segments {
+		if s.Events == 0 {
+			continue
+		}
+		if u.Events == 0 {
+			u.Oldest = s.First
+		}
+		u.Events += s.Events
+		u.Bytes += s.Bytes
+		u.Newest = s.Last
+	}
+	return u
+}

@@ -1,0 +1,102 @@
+package store
+
+import (
+	"encoding/json"
+	"errors"
+
+	"localcloud/cloud"
+	"localcloud/keys"
+)
+
+// The registry's database. A value is one version byte and JSON. The version
+// changes only when older programs must not read the record; fields that
+// they do not know they pass over.
+//
+//	d <12 bytes device id>   deviceRecord
+//	u <user id>              cloud.User
+//	t <token id>             cloud.Token
+//	s                        cloud.Settings
+//	x <user id>              empty: the user is removed, what was theirs is being cleared away
+const (
+	prefixDevice   = 'd'
+	prefixUser     = 'u'
+	prefixToken    = 't'
+	prefixSettings = 's'
+	prefixRemoval  = 'x'
+)
+
+const recordVersion = 1
+
+var errRecordVersion = errors.New("written by a newer localcloud")
+
+func encodeRecord[V any](v V) ([]byte, error) {
+	text, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	return append([]byte{recordVersion}, text...), nil
+}
+
+func decodeRecord[V any](b []byte) (V, error) {
+	var v V
+	err := decodeInto(b, &v)
+	return v, err
+}
+
+func decodeInto(b []byte, v any) error {
+	switch {
+	case len(b) == 0:
+		return errors.New("empty record")
+	case b[0] != recordVersion:
+		return errRecordVersion
+	}
+	return json.Unmarshal(b[1:], v)
+}
+
+// deviceRecord is a device on disk. It tells "described, has none" from "never
+// described", which omitempty in cloud.Device does not.
+type deviceRecord struct {
+	cloud.Device
+	Functions []string          `json:"functions,omitzero"`
+	Variables map[string]string `json:"variables,omitzero"`
+}
+
+func encodeDevice(d cloud.Device) ([]byte, error) {
+	return encodeRecord(deviceRecord{Device: d, Functions: d.Functions, Variables: d.Variables})
+}
+
+func decodeDevice(b []byte) (cloud.Device, error) {
+	r, err := decodeRecord[deviceRecord](b)
+	r.Device.Functions, r.Device.Variables = r.Functions, r.Variables
+	return r.Device, err
+}
+
+// decodeSettings leaves at its default what the record does not name.
+func decodeSettings(b []byte) (cloud.Settings, error) {
+	s := cloud.DefaultSettings()
+	err := decodeInto(b, &s)
+	return s, err
+}
+
+// onlySettings is the key of the one row of settings.
+type onlySettings struct{}
+
+func newDevices() *table[keys.DeviceID, cloud.Device] {
+	return newTable(prefixDevice, encodeDevice, decodeDevice,
+		func(d cloud.Device) keys.DeviceID { return d.ID }, func(id keys.DeviceID) []byte { return id[:] })
+}
+
+func newUsers() *table[cloud.UserID, cloud.User] {
+	return newTable(prefixUser, encodeRecord[cloud.User], decodeRecord[cloud.User],
+		func(u cloud.User) cloud.UserID { return u.ID }, func(id cloud.UserID) []byte { return []byte(id) })
+}
+
+func newTokens() *table[cloud.TokenID, cloud.Token] {
+	return newTable(prefixToken, encodeRecord[cloud.Token], decodeRecord[cloud.Token],
+		func(t cloud.Token) cloud.TokenID { return t.ID }, func(id cloud.TokenID) []byte { return []byte(id) })
+}
+
+func newSettings() *table[onlySettings, cloud.Settings] {
+	return newTable(prefixSettings, encodeRecord[cloud.Settings], decodeSettings,
+		func(cloud.Settings) onlySettings { return onlySettings{} }, func(onlySettings) []byte { return nil })
+}
