@@ -1,0 +1,166 @@
+package session
+
+import (
+	"context"
+	"maps"
+	"slices"
+	"time"
+
+	"localcloud/cloud"
+	"localcloud/coap"
+)
+
+// callTimeout bounds a request whose caller set no deadline.
+const callTimeout = 30 * time.Second
+
+// do puts a command into the inbox and wakes the device's goroutine.
+func (d *Device) do(run command) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	switch {
+	case d.closed != nil:
+		return cloud.E("", cloud.Offline, ErrClosed)
+	case len(d.inbox) >= inboxSize:
+		return cloud.Errorf("", cloud.Limited, "%d requests wait for this device", len(d.inbox))
+	}
+	d.inbox = append(d.inbox, run)
+	d.wakeLocked()
+	return nil
+}
+
+// ask runs a command that ends with an answer, and waits for it.
+func ask[T any](
+	ctx context.Context, d *Device, op string, start func(now, deadline time.Time, done func(T, error)),
+) (T, error) {
+	type answer struct {
+		value T
+		err   error
+	}
+	deadline, ok := ctx.Deadline()
+	if !ok {
+		deadline = time.Now().Add(callTimeout)
+	}
+	answered := make(chan answer, 1) // done is called once
+	var none T
+	err := d.do(func(now time.Time) {
+		start(now, deadline, func(v T, err error) { answered <- answer{v, err} })
+	})
+	if err != nil {
+		return none, cloud.E(op, cloud.Other, err)
+	}
+	var a answer
+	select {
+	case a = <-answered:
+	case <-ctx.Done():
+		return none, cloud.E(op, cloud.Timeout, ctx.Err())
+	case <-d.gone: // and nobody may be left to answer
+		select {
+		case a = <-answered:
+		default:
+			a.err = cloud.E("", cloud.Offline, ErrClosed)
+		}
+	}
+	if a.err != nil {
+		return none, cloud.E(op, cloud.Other, a.err)
+	}
+	return a.value, nil
+}
+
+// Call implements cloud.Conn.
+func (d *Device) Call(ctx context.Context, function, argument string) (int32, error) {
+	return ask(ctx, d, "call", func(now, deadline time.Time, done func(int32, error)) {
+		d.session.Call(now, deadline, function, argument, done)
+	})
+}
+
+// Variable implements cloud.Conn.
+func (d *Device) Variable(ctx context.Context, name string) (any, error) {
+	return ask(ctx, d, "variable", func(now, deadline time.Time, done func(any, error)) {
+		d.session.Variable(now, deadline, name, done)
+	})
+}
+
+// Metrics returns the device's diagnostics.
+func (d *Device) Metrics(ctx context.Context) (coap.Metrics, error) {
+	return ask(ctx, d, "metrics", func(now, deadline time.Time, done func(coap.Metrics, error)) {
+		d.session.Metrics(now, deadline, done)
+	})
+}
+
+// Signal implements cloud.Conn.
+func (d *Device) Signal(ctx context.Context, on bool) error {
+	_, err := ask(ctx, d, "signal", func(now, deadline time.Time, done func(struct{}, error)) {
+		d.session.Signal(now, deadline, on, func(err error) { done(struct{}{}, err) })
+	})
+	return err
+}
+
+// Ping implements cloud.Conn.
+func (d *Device) Ping(ctx context.Context) error {
+	_, err := ask(ctx, d, "ping", func(now, _ time.Time, done func(struct{}, error)) {
+		d.session.Ping(now, func(err error) { done(struct{}{}, err) })
+	})
+	return err
+}
+
+// Offer implements cloud.Conn and cloud.Listener. The Hub calls it while it
+// is locked; nothing here calls the Hub while d.mu is held.
+func (d *Device) Offer(ev *cloud.Event) bool {
+	select {
+	case d.events <- ev:
+	default:
+		return false
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.wakeLocked()
+	return true
+}
+
+// Renamed implements cloud.Conn.
+func (d *Device) Renamed(name string) {
+	_ = d.do(func(time.Time) { d.session.Rename(name) }) // a device that is leaving asks no more
+}
+
+// Close implements cloud.Conn. The first reason counts.
+func (d *Device) Close(err error) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if err == nil {
+		err = ErrClosed
+	}
+	if d.closed == nil {
+		d.closed = err
+		close(d.gone)
+	}
+	d.wakeLocked()
+}
+
+// committed notes the fate of a publish for the device's goroutine; the log's goroutine calls it.
+func (d *Device) committed(p Published, err error) {
+	<-d.uncommitted
+	if !p.Confirmable {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.acks = append(d.acks, verdict{p.Message, err})
+	d.wakeLocked()
+}
+
+// awaitRoom takes a place among the publishes that wait for the disk. It
+// blocks while all are taken, and with it the reading of the device's socket.
+func (d *Device) awaitRoom() bool {
+	select {
+	case d.uncommitted <- struct{}{}:
+		return true
+	case <-d.gone:
+		return false
+	}
+}
+
+func sameDescribe(a, b cloud.Device) bool {
+	return slices.Equal(a.Functions, b.Functions) && maps.Equal(a.Variables, b.Variables) &&
+		(a.Functions == nil) == (b.Functions == nil) &&
+		a.AppHash == b.AppHash && a.IMEI == b.IMEI && a.ICCID == b.ICCID
+}

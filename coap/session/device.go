@@ -1,0 +1,307 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"os"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"localcloud/cloud"
+	"localcloud/coap"
+	"localcloud/keys"
+)
+
+// Link is a secured channel of messages to one device; *link.Conn is one.
+type Link interface {
+	// Read returns the next message, which is good until the next Read. After
+	// its deadline it returns an error that is os.ErrDeadlineExceeded, and can be called again.
+	Read() ([]byte, error)
+	Write(message []byte) error
+	SetReadDeadline(t time.Time) error
+	SetWriteDeadline(t time.Time) error
+	Close() error
+	RemoteAddr() net.Addr
+	DeviceID() keys.DeviceID
+}
+
+const (
+	// writeTimeout bounds one write to a device that does not read.
+	writeTimeout = 10 * time.Second
+
+	inboxSize      = 64
+	eventQueue     = 64
+	maxUncommitted = 64
+)
+
+// Device is one device's connection: a Session, its link, and the goroutine
+// that owns both (Run). It implements cloud.Conn for everybody else, who
+// reach that goroutine by the inbox: a command is put there and the
+// goroutine, which waits in Read, is woken by a read deadline in the past.
+type Device struct {
+	link     Link
+	hub      *cloud.Hub
+	registry cloud.Registry
+	logger   *slog.Logger
+	heard    atomic.Int64 // Unix nanoseconds of the last message
+
+	events      chan *cloud.Event // from the Hub; when it is full the event is lost for this device and counted by the Hub
+	uncommitted chan struct{}     // a place for each publish that waits for the disk; when it is full the socket is not read
+	gone        chan struct{}     // closed by Close
+
+	// Owned by the goroutine of Run.
+	session  *Session
+	presence *cloud.Presence // nil until Hello
+	record   cloud.Device
+
+	mu      sync.Mutex
+	inbox   []command // calls and the like; more than inboxSize are refused as Limited
+	acks    []verdict // publishes that are committed or failed; bounded by uncommitted
+	woken   bool      // something waits; Read must not begin
+	reading bool      // Run is in Read
+	closed  error     // why, once Close was called
+}
+
+// command is something to do on the device's goroutine.
+type command func(now time.Time)
+
+// verdict is the fate of one confirmable publish.
+type verdict struct {
+	message uint16
+	err     error
+}
+
+// NewDevice returns the connection of a device that ended its handshake. Run makes it live.
+func NewDevice(l Link, hub *cloud.Hub, registry cloud.Registry, logger *slog.Logger) *Device {
+	record, _ := registry.Device(l.DeviceID())
+	now := time.Now()
+	d := &Device{
+		link: l, hub: hub, registry: registry, record: record,
+		logger: logger.With("device", l.DeviceID().String()),
+		events: make(chan *cloud.Event, eventQueue), uncommitted: make(chan struct{}, maxUncommitted),
+		gone: make(chan struct{}),
+	}
+	d.heard.Store(now.UnixNano())
+	d.session = New(now, Config{
+		Device: l.DeviceID(), Name: record.Name, Claimed: record.Owner != "", IP: hostOf(l.RemoteAddr()),
+	})
+	return d
+}
+
+func hostOf(a net.Addr) string {
+	host, _, err := net.SplitHostPort(a.String())
+	if err != nil {
+		return a.String()
+	}
+	return host
+}
+
+// Run talks to the device until the connection ends, Close is called or ctx
+// ends, and returns the reason. It blocks, and must be called once.
+func (d *Device) Run(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, func() { d.Close(context.Cause(ctx)) })
+	defer stop()
+	err := d.guard(ctx)
+	d.end(err)
+	return err
+}
+
+// guard runs the loop. A panic is our bug: it costs this device its connection, nobody else theirs.
+func (d *Device) guard(ctx context.Context) (err error) {
+	defer func() {
+		if r := recover(); r != nil {
+			d.logger.Error("panic in a device's connection", "panic", r, "stack", string(debug.Stack()))
+			err = fmt.Errorf("panic: %v", r)
+		}
+	}()
+	return d.loop(ctx)
+}
+
+func (d *Device) loop(ctx context.Context) error {
+	for {
+		now := time.Now()
+		if err := d.drain(now); err != nil {
+			return err
+		}
+		if err := d.session.Tick(now); err != nil {
+			return err
+		}
+		if err := d.settle(ctx, now); err != nil {
+			return err
+		}
+		message, err := d.read()
+		if errors.Is(err, os.ErrDeadlineExceeded) {
+			continue
+		}
+		if err != nil {
+			return broken(err)
+		}
+		if err := d.receive(message); err != nil {
+			return err
+		}
+	}
+}
+
+// broken tells an error of the connection from a frame that the link could not read.
+func broken(err error) error {
+	if _, ok := errors.AsType[*net.OpError](err); ok {
+		return err
+	}
+	for _, ended := range []error{io.EOF, io.ErrUnexpectedEOF, io.ErrClosedPipe, net.ErrClosed} {
+		if errors.Is(err, ended) {
+			return err
+		}
+	}
+	return fmt.Errorf("%w: %w: %w", errProtocol, errFrame, err)
+}
+
+func (d *Device) receive(message []byte) error {
+	now := time.Now()
+	d.heard.Store(now.UnixNano())
+	if d.logger.Enabled(context.Background(), slog.LevelDebug) {
+		if m, err := coap.Parse(message); err == nil {
+			d.logger.Debug("from device", "message", m)
+		}
+	}
+	return d.session.Receive(now, message)
+}
+
+// read waits for the next message, the session's next deadline, or a command.
+func (d *Device) read() ([]byte, error) {
+	d.mu.Lock()
+	if d.woken {
+		d.mu.Unlock()
+		return nil, os.ErrDeadlineExceeded
+	}
+	d.reading = true
+	d.link.SetReadDeadline(d.session.Deadline())
+	d.mu.Unlock()
+
+	message, err := d.link.Read()
+
+	d.mu.Lock()
+	d.reading = false
+	d.mu.Unlock()
+	return message, err
+}
+
+// wakeLocked ends the wait in read, or keeps it from beginning.
+func (d *Device) wakeLocked() {
+	if !d.woken && d.reading {
+		d.link.SetReadDeadline(time.Unix(1, 0))
+	}
+	d.woken = true
+}
+
+// drain runs what the inbox holds and hands the session its events.
+func (d *Device) drain(now time.Time) error {
+	d.mu.Lock()
+	commands, acks, closed := d.inbox, d.acks, d.closed
+	d.inbox, d.acks, d.woken = nil, nil, false
+	d.mu.Unlock()
+	for _, a := range acks {
+		d.session.Acknowledge(a.message, a.err)
+	}
+	if closed != nil {
+		d.flush() // what is committed is acknowledged, if the device still listens
+		return closed
+	}
+	for _, run := range commands {
+		run(now)
+	}
+	for range eventQueue { // all that were there at the start; later ones have woken us again
+		select {
+		case ev := <-d.events:
+			if !d.session.Send(ev) {
+				d.logger.Debug("event not sent to device", "event", ev)
+			}
+		default:
+			return nil
+		}
+	}
+	return nil
+}
+
+// settle writes what the session wants sent and carries out its effects, until it wants nothing more.
+func (d *Device) settle(ctx context.Context, now time.Time) error {
+	for {
+		if err := d.flush(); err != nil {
+			return err
+		}
+		effects := d.session.Effects()
+		if len(effects) == 0 {
+			return nil
+		}
+		for _, e := range effects {
+			if err := d.apply(ctx, e); err != nil {
+				return err
+			}
+		}
+	}
+}
+
+func (d *Device) flush() error {
+	out := d.session.Outbox()
+	if len(out) == 0 {
+		return nil
+	}
+	d.link.SetWriteDeadline(time.Now().Add(writeTimeout))
+	for _, b := range out {
+		if d.logger.Enabled(context.Background(), slog.LevelDebug) {
+			if m, err := coap.Parse(b); err == nil {
+				d.logger.Debug("to device", "message", m)
+			}
+		}
+		if err := d.link.Write(b); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// end takes the device offline and fails what is under way.
+func (d *Device) end(err error) {
+	d.Close(err)
+	d.link.Close()
+	d.session.Close(ErrClosed)
+	if d.presence == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), writeTimeout)
+	defer cancel()
+	d.presence.Leave(ctx)
+	if errors.Is(err, cloud.ErrReplaced) {
+		return // the newer connection keeps the record
+	}
+	d.keep(func(r *cloud.Device) { r.LastHeard = d.LastHeard() })
+}
+
+// keep changes the device's record in the registry, if the device is still there.
+func (d *Device) keep(change func(*cloud.Device)) {
+	if err := d.update(change); err != nil {
+		d.logger.Warn("device's record not stored", "err", err)
+	}
+}
+
+func (d *Device) update(change func(*cloud.Device)) error {
+	record, err := d.registry.UpdateDevice(d.link.DeviceID(), func(r *cloud.Device, exists bool) error {
+		if !exists {
+			return cloud.Errorf("record", cloud.NotExist, "the device is not registered any more")
+		}
+		change(r)
+		return nil
+	})
+	if err == nil {
+		d.record = record
+	}
+	return err
+}
+
+// LastHeard implements cloud.Conn.
+func (d *Device) LastHeard() time.Time { return time.Unix(0, d.heard.Load()).UTC() }

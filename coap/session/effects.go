@@ -1,0 +1,160 @@
+package session
+
+import (
+	"context"
+	"fmt"
+
+	"localcloud/cloud"
+	"localcloud/coap"
+	"localcloud/keys"
+)
+
+// apply carries out one effect. It may block on the registry and on a full
+// queue to the log, which slows this device alone. An error ends the connection.
+func (d *Device) apply(ctx context.Context, e Effect) error {
+	switch e := e.(type) {
+	case Arrived:
+		return d.arrive(ctx, e.Hello)
+	case Described:
+		d.describe(e.Describe)
+	case Subscribed:
+		d.presence.Want(filters(e.Subscriptions))
+	case Published:
+		d.publish(ctx, e)
+	case Left:
+		return fmt.Errorf("the device said goodbye: %s", e.Goodbye.Cloud)
+	}
+	return nil
+}
+
+// arrive stores what Hello said and takes the device online. A second Hello
+// in one connection empties its subscriptions, and is stored only if it says something new.
+func (d *Device) arrive(ctx context.Context, h coap.Hello) error {
+	if d.presence != nil {
+		d.presence.Want(nil)
+		if next := d.record; !sameHello(recordHello(&next, h), d.record) {
+			d.keep(func(r *cloud.Device) { recordHello(r, h) })
+		}
+		return nil
+	}
+	address := d.link.RemoteAddr().String()
+	err := d.update(func(r *cloud.Device) {
+		recordHello(r, h)
+		r.LastHandshake, r.LastHeard, r.LastAddress = d.LastHeard(), d.LastHeard(), address
+	})
+	switch {
+	case cloud.KindOf(err) == cloud.NotExist:
+		return err // removed since it was let in
+	case err != nil: // such as a full disk, which keeps nobody offline
+		d.logger.Warn("device's record not stored", "err", err)
+	}
+	d.presence = d.hub.Arrive(ctx, cloud.Arrival{Conn: d, Device: d.record, Address: address})
+	d.logger.Info("device online", "address", address, "platform", cloud.PlatformName(d.record.PlatformID),
+		"system", d.record.SystemVersion)
+	return nil
+}
+
+// recordHello puts what Hello says of the device into its record.
+func recordHello(r *cloud.Device, h coap.Hello) cloud.Device {
+	r.PlatformID, r.ProductID, r.ProductVersion = platformOf(h), int(h.ProductID), int(h.ProductVersion)
+	r.SystemVersion = ""
+	if h.HasSystem {
+		r.SystemVersion = coap.SystemVersionString(h.SystemVersion)
+	}
+	r.SafeMode = false
+	return *r
+}
+
+func sameHello(a, b cloud.Device) bool {
+	return a.PlatformID == b.PlatformID && a.ProductID == b.ProductID && a.ProductVersion == b.ProductVersion &&
+		a.SystemVersion == b.SystemVersion && a.SafeMode == b.SafeMode
+}
+
+func platformOf(h coap.Hello) int {
+	if h.HasPlatform {
+		return int(h.PlatformID)
+	}
+	return 0 // only a Core is that old
+}
+
+// describe stores what the device can do, if it is new.
+func (d *Device) describe(desc coap.Describe) {
+	functions := append([]string{}, desc.Functions...)
+	variables := make(map[string]string, len(desc.Variables))
+	for name, kind := range desc.Variables {
+		variables[name] = kind.String()
+	}
+	next := d.record.Clone()
+	if desc.HasApplication {
+		next.Functions, next.Variables = functions, variables
+	}
+	if desc.HasMetrics {
+		d.presence.Throttled(throttled(desc.Metrics))
+	}
+	if desc.HasSystem {
+		next.AppHash, next.IMEI, next.ICCID = desc.AppHash(), desc.IMEI, desc.ICCID
+	}
+	if sameDescribe(next, d.record) {
+		return
+	}
+	d.keep(func(r *cloud.Device) {
+		r.Functions, r.Variables = next.Functions, next.Variables
+		r.AppHash, r.IMEI, r.ICCID = next.AppHash, next.IMEI, next.ICCID
+	})
+}
+
+// publish hands an event to the Hub; it is acknowledged when it is committed. A
+// device that publishes faster than the disk takes it waits here, and slows itself only.
+func (d *Device) publish(ctx context.Context, p Published) {
+	if p.Event.Name == "spark/device/safemode" && !d.record.SafeMode {
+		d.keep(func(r *cloud.Device) { r.SafeMode = true })
+	}
+	ev := cloud.Event{
+		Name: p.Event.Name, Data: p.Event.Data, TTL: cloud.DefaultTTL, Private: p.Event.Private, Format: p.Event.ContentFormat,
+	}
+	if p.Event.HasTTL {
+		ev.TTL = p.Event.TTL
+	}
+	if !d.awaitRoom() {
+		return
+	}
+	err := d.presence.Publish(ctx, ev, func(err error) { d.committed(p, err) })
+	if err == nil {
+		return
+	}
+	<-d.uncommitted
+	d.logger.Debug("event refused", "event", &ev, "err", err)
+	if p.Confirmable {
+		d.session.Acknowledge(p.Message, err)
+	}
+}
+
+// filters translates subscriptions into what the Hub understands. A device id
+// that is none, since old firmware cut it off, matches nothing.
+func filters(subs []coap.Subscription) []cloud.DeviceFilter {
+	var out []cloud.DeviceFilter
+	for _, s := range subs {
+		f := cloud.DeviceFilter{Prefix: s.Prefix, Mine: s.MyDevices}
+		if s.DeviceID != "" {
+			id, err := keys.ParseDeviceID(s.DeviceID)
+			if err != nil {
+				continue
+			}
+			f.From = id
+		}
+		out = append(out, f)
+	}
+	return out
+}
+
+// metricThrottled counts the publishes that Device OS itself refused (pub:throttle).
+const metricThrottled = 20
+
+func throttled(metrics coap.Metrics) uint64 {
+	for _, m := range metrics {
+		if m.ID == metricThrottled && !m.Failed {
+			return uint64(m.Value)
+		}
+	}
+	return 0
+}

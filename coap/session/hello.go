@@ -1,0 +1,39 @@
+package session
+
+import (
+	"fmt"
+	"time"
+
+	"localcloud/coap"
+)
+
+// helloAnswer is the payload of our Hello: the device looks at the type only,
+// and this is what recorded devices accepted.
+var helloAnswer = [6]byte{}
+
+// onHello answers Hello at once (a Core waits 2 s for it) and begins anew.
+func (s *Session) onHello(now time.Time, m coap.Message) error {
+	h, err := coap.ParseHello(m.Payload)
+	if err != nil {
+		return fmt.Errorf("hello: %w", err)
+	}
+	if h.DeviceID != nil && string(h.DeviceID) != string(s.cfg.Device[:]) {
+		return fmt.Errorf("hello names the device id %x, the handshake proved %s", h.DeviceID, s.cfg.Device)
+	}
+	if m.Type == coap.Confirmable {
+		s.send(coap.Ack(m.ID))
+	}
+	s.send(coap.HelloMessage(coap.NonConfirmable, s.id(), helloAnswer[:]))
+	s.hello, s.greeted = h, true
+	s.limits = coap.LimitsFor(h, false)
+	s.subs = nil // the device sends its whole set again
+	s.describeAfterHello(now)
+	s.effects = append(s.effects, Arrived{Hello: h})
+	return nil
+}
+
+// systemAtLeast reports whether the device announced Device OS of at least
+// this system version number, such as 6200 for 6.2.0. Device OS before 3.0 announces none.
+func (s *Session) systemAtLeast(version uint16) bool {
+	return s.hello.HasSystem && s.hello.SystemVersion >= version
+}

@@ -1,0 +1,77 @@
+package session
+
+import (
+	"fmt"
+	"time"
+
+	"github.com/plgd-dev/go-coap/v3/message/codes"
+
+	"localcloud/cloud"
+	"localcloud/coap"
+)
+
+// onTime answers GET /t with the present second.
+func (s *Session) onTime(now time.Time, m coap.Message) error {
+	if len(m.Token) != 1 {
+		s.refuse(m)
+		return nil
+	}
+	s.reply(m, coap.TimeResponse(m.ID, m.Token[0], uint32(now.Unix())))
+	s.describeAfterBurst(now)
+	return nil
+}
+
+// Ping asks for a sign of life. done is called with nil at the next message
+// of any kind, or with an Offline error when the session ends first.
+func (s *Session) Ping(now time.Time, done func(error)) {
+	s.pings = append(s.pings, done)
+	if s.pinged.IsZero() {
+		s.ping(now)
+	}
+}
+
+func (s *Session) ping(now time.Time) {
+	s.pinged = now
+	s.send(coap.Ping(s.id()))
+}
+
+func (s *Session) answerPings() {
+	pings := s.pings
+	s.pings = nil
+	for _, done := range pings {
+		done(nil)
+	}
+}
+
+// Signal makes the board shout rainbows, or stop. done is called once.
+func (s *Session) Signal(now, deadline time.Time, on bool, done func(error)) {
+	s.request(deadline, func(id uint16, token byte) coap.Message {
+		return coap.SignalMessage(id, token, on)
+	}, func(_ time.Time, m coap.Message) bool {
+		done(refusal(m))
+		return false
+	}, done)
+}
+
+func (s *Session) onGoodbye(m coap.Message) error {
+	g, err := coap.ParseGoodbye(m)
+	if err != nil {
+		return fmt.Errorf("goodbye: %w", err)
+	}
+	if m.Type == coap.Confirmable {
+		s.reply(m, coap.Ack(m.ID))
+	}
+	s.effects = append(s.effects, Left{Goodbye: g})
+	return nil
+}
+
+// codeFor says by which code a confirmable publish that failed is refused.
+func codeFor(err error) codes.Code {
+	switch cloud.KindOf(err) {
+	case cloud.Limited:
+		return codes.TooManyRequests
+	case cloud.Permission, cloud.Invalid:
+		return codes.BadRequest
+	}
+	return codes.ServiceUnavailable
+}
