@@ -1,0 +1,230 @@
+package api
+
+import (
+	"context"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"testing"
+
+	"github.com/gorilla/mux"
+
+	"localcloud/cloud"
+	"localcloud/keys"
+)
+
+// callers are who sends each request, in the order of the columns below.
+var callers = []struct {
+	name string
+	come func(w *world) option
+}{
+	{"no token", func(*world) option { return func(*http.Request) {} }},
+	{"bad token", func(*world) option { return as("0123456789012345678901234567890123456789") }},
+	{"another user", func(w *world) option { return as(w.bob) }},
+	{"read-only", func(w *world) option { return as(w.token("alice", cloud.ScopeReadOnly)) }},
+	{"tied to lamp", func(w *world) option { return as(w.token("alice", "device:"+lampID)) }},
+	{"tied elsewhere", func(w *world) option { return as(w.token("alice", "device:"+strayID)) }},
+	{"owner", func(w *world) option { return as(w.alice) }},
+	{"admin", func(w *world) option { return as(w.root) }},
+}
+
+// may says who may do what. Every route has a row: what it is sent, and the
+// status that each caller gets. 400 in the first column is "no token".
+var may = []struct {
+	route  string // as in routes.go
+	path   string // what is sent; "SECRET" and "PUBLIC" stand for a token of alice and its id
+	body   string
+	status [8]int
+}{
+	// route, path, body,                                            none bad  other read lamp else owner admin
+	{"POST /oauth/token", "/oauth/token", "grant_type=magic", [8]int{400, 400, 400, 400, 400, 400, 400, 400}},
+	{"GET /v1/access_tokens", "/v1/access_tokens", "", [8]int{400, 401, 200, 403, 403, 403, 200, 200}},
+	{"DELETE /v1/access_tokens", "/v1/access_tokens", "", [8]int{400, 401, 200, 403, 403, 403, 200, 200}},
+	{"GET /v1/access_tokens/current", "/v1/access_tokens/current", "", [8]int{400, 401, 200, 200, 200, 200, 200, 200}},
+	{"DELETE /v1/access_tokens/current", "/v1/access_tokens/current", "", [8]int{400, 401, 200, 200, 200, 200, 200, 200}},
+	{"DELETE /v1/access_tokens/{token}", "/v1/access_tokens/SECRET", "", [8]int{200, 200, 200, 200, 200, 200, 200, 200}},
+	{"DELETE /v1/access_tokens/{token}", "/v1/access_tokens/PUBLIC", "", [8]int{404, 401, 404, 403, 403, 403, 200, 404}},
+	{"GET /v1/user", "/v1/user", "", [8]int{400, 401, 200, 200, 200, 200, 200, 200}},
+	{"POST /v1/users", "/v1/users", "username=eve&password=long+enough", [8]int{403, 403, 403, 403, 403, 403, 403, 403}},
+
+	{"GET /v1/devices/events", "/v1/devices/events", "", [8]int{400, 401, 200, 200, 200, 200, 200, 200}},
+	{"GET /v1/devices/events/{prefix:.*}", "/v1/devices/events/my/ev", "", [8]int{400, 401, 200, 200, 200, 200, 200, 200}},
+	{"POST /v1/devices/events", "/v1/devices/events", "name=x", [8]int{400, 401, 200, 403, 403, 403, 200, 200}},
+	{"GET /v1/events", "/v1/events", "", [8]int{400, 401, 200, 200, 200, 200, 200, 200}},
+	{"GET /v1/events/{prefix:.*}", "/v1/events/x", "", [8]int{400, 401, 200, 200, 200, 200, 200, 200}},
+	{"GET /v1/devices/{id}/events", "/v1/devices/lamp/events", "", [8]int{400, 401, 403, 200, 200, 403, 200, 200}},
+	{"GET /v1/devices/{id}/events/{prefix:.*}", "/v1/devices/" + lampID + "/events/x%2Fy", "", [8]int{400, 401, 403, 200, 200, 403, 200, 200}},
+
+	{"GET /v1/devices", "/v1/devices", "", [8]int{400, 401, 200, 200, 200, 200, 200, 200}},
+	{"POST /v1/devices", "/v1/devices", "id=" + strayID, [8]int{400, 401, 200, 403, 403, 200, 200, 200}},
+	{"POST /v1/devices", "/v1/devices", "id=" + lampID, [8]int{400, 401, 403, 403, 200, 403, 200, 403}},
+	{"GET /v1/devices/{id}", "/v1/devices/lamp", "", [8]int{400, 401, 403, 200, 200, 403, 200, 200}},
+	{"GET /v1/devices/{id}", "/v1/devices/" + strayID, "", [8]int{400, 401, 403, 403, 403, 403, 403, 200}},
+	{"PUT /v1/devices/{id}", "/v1/devices/lamp", "notes=x", [8]int{400, 401, 403, 403, 200, 403, 200, 200}},
+	{"PUT /v1/devices/{id}", "/v1/devices/" + lampID, "signal=1", [8]int{400, 401, 403, 403, 200, 403, 200, 200}},
+	{"DELETE /v1/devices/{id}", "/v1/devices/lamp", "", [8]int{400, 401, 403, 403, 200, 403, 200, 200}},
+	{"PUT /v1/devices/{id}/ping", "/v1/devices/lamp/ping", "", [8]int{400, 401, 403, 403, 200, 403, 200, 200}},
+	{"GET /v1/devices/{id}/{variable}", "/v1/devices/lamp/temp", "", [8]int{400, 401, 403, 200, 200, 403, 200, 200}},
+	{"POST /v1/devices/{id}/{function}", "/v1/devices/lamp/led", "args=x", [8]int{400, 401, 403, 403, 200, 403, 200, 200}},
+	{"POST /v1/device_claims", "/v1/device_claims", "", [8]int{400, 401, 501, 403, 501, 501, 501, 501}},
+	{"POST /v1/provisioning/{id}", "/v1/provisioning/" + lampID, "KEY", [8]int{400, 401, 403, 403, 200, 403, 200, 200}},
+	{"POST /v1/provisioning/{id}", "/v1/provisioning/" + strayID, "KEY", [8]int{400, 401, 200, 403, 403, 200, 200, 200}},
+	{"POST /v1/binaries", "/v1/binaries", "", [8]int{400, 401, 501, 403, 501, 501, 501, 501}},
+	{"GET /v1/server/key", "/v1/server/key", "", [8]int{200, 200, 200, 200, 200, 200, 200, 200}},
+
+	{"GET /v1/webhooks", "/v1/webhooks", "", [8]int{400, 401, 200, 200, 200, 200, 200, 200}},
+	{"POST /v1/webhooks", "/v1/webhooks", "", [8]int{400, 401, 501, 403, 501, 501, 501, 501}},
+	{"GET /v1/webhooks/{hook}", "/v1/webhooks/1", "", [8]int{400, 401, 501, 501, 501, 501, 501, 501}},
+	{"DELETE /v1/webhooks/{hook}", "/v1/webhooks/1", "", [8]int{400, 401, 501, 403, 501, 501, 501, 501}},
+	{"GET /v1/integrations", "/v1/integrations", "", [8]int{400, 401, 200, 200, 200, 200, 200, 200}},
+	{"POST /v1/integrations", "/v1/integrations", "", [8]int{400, 401, 501, 403, 501, 501, 501, 501}},
+	{"GET /v1/integrations/{hook}", "/v1/integrations/1", "", [8]int{400, 401, 501, 501, 501, 501, 501, 501}},
+	{"PUT /v1/integrations/{hook}", "/v1/integrations/1", "", [8]int{400, 401, 501, 403, 501, 501, 501, 501}},
+	{"DELETE /v1/integrations/{hook}", "/v1/integrations/1", "", [8]int{400, 401, 501, 403, 501, 501, 501, 501}},
+	{"POST /v1/integrations/{hook}/test", "/v1/integrations/1/test", "", [8]int{400, 401, 501, 403, 501, 501, 501, 501}},
+
+	{"GET /v1/localcloud/status", "/v1/localcloud/status", "", [8]int{400, 401, 403, 403, 403, 403, 403, 200}},
+	{"GET /v1/localcloud/users", "/v1/localcloud/users", "", [8]int{400, 401, 403, 403, 403, 403, 403, 200}},
+	{"POST /v1/localcloud/users", "/v1/localcloud/users", "name=d&password=short", [8]int{400, 401, 403, 403, 403, 403, 403, 400}},
+	{"PUT /v1/localcloud/users/{name}", "/v1/localcloud/users/alice", "password=short", [8]int{400, 401, 403, 403, 403, 403, 403, 400}},
+	{"DELETE /v1/localcloud/users/{name}", "/v1/localcloud/users/bob", "", [8]int{400, 401, 403, 403, 403, 403, 403, 200}},
+	{"GET /v1/localcloud/tokens", "/v1/localcloud/tokens", "", [8]int{400, 401, 403, 403, 403, 403, 403, 200}},
+	{"POST /v1/localcloud/tokens", "/v1/localcloud/tokens", "user=alice", [8]int{400, 401, 403, 403, 403, 403, 403, 201}},
+	{"DELETE /v1/localcloud/tokens/{token}", "/v1/localcloud/tokens/PUBLIC", "", [8]int{400, 401, 403, 403, 403, 403, 403, 200}},
+	{"GET /v1/localcloud/devices", "/v1/localcloud/devices", "", [8]int{400, 401, 403, 403, 403, 403, 403, 200}},
+	{"POST /v1/localcloud/devices", "/v1/localcloud/devices", "id=" + newID, [8]int{400, 401, 403, 403, 403, 403, 403, 201}},
+	{"GET /v1/localcloud/devices/{id}", "/v1/localcloud/devices/lamp", "", [8]int{400, 401, 403, 403, 403, 403, 403, 200}},
+	{"DELETE /v1/localcloud/devices/{id}", "/v1/localcloud/devices/lamp", "", [8]int{400, 401, 403, 403, 403, 403, 403, 200}},
+	{"PUT /v1/localcloud/devices/{id}/policy", "/v1/localcloud/devices/lamp/policy", "policy=off", [8]int{400, 401, 403, 403, 403, 403, 403, 200}},
+	{"GET /v1/localcloud/unknown", "/v1/localcloud/unknown", "", [8]int{400, 401, 403, 403, 403, 403, 403, 200}},
+	{"POST /v1/localcloud/unknown/{id}/adopt", "/v1/localcloud/unknown/" + newID + "/adopt", "", [8]int{400, 401, 403, 403, 403, 403, 403, 200}},
+	{"GET /v1/localcloud/policy", "/v1/localcloud/policy", "", [8]int{400, 401, 403, 403, 403, 403, 403, 200}},
+	{"PUT /v1/localcloud/policy", "/v1/localcloud/policy", "device=off", [8]int{400, 401, 403, 403, 403, 403, 403, 200}},
+	{"GET /v1/localcloud/settings", "/v1/localcloud/settings", "", [8]int{400, 401, 403, 403, 403, 403, 403, 200}},
+	{"PUT /v1/localcloud/settings", "/v1/localcloud/settings", "trust_first_use=1", [8]int{400, 401, 403, 403, 403, 403, 403, 200}},
+}
+
+func TestEveryRouteLetsInWhoItShould(t *testing.T) {
+	for _, row := range may {
+		method, _, _ := strings.Cut(row.route, " ")
+		for i, caller := range callers {
+			w := newWorld(t)
+			w.knocks.Record(keys.Knock{ID: id(newID), Key: eccKey(), Transport: "udp", Reason: keys.ReasonUnknownDevice})
+			victim := w.token("alice")
+			path := strings.NewReplacer("SECRET", string(victim), "PUBLIC", string(victim.ID())).Replace(row.path)
+			text := row.body
+			if text == "KEY" {
+				text = `{"publicKey":"` + strings.ReplaceAll(string(rsaKey().PEM()), "\n", `\n`) + `"}`
+			}
+			a := w.do(method+" "+path, caller.come(w), body("", text), cancelled)
+			if a.status != row.status[i] {
+				t.Errorf("%s %s, %s: %d %s, want %d", method, row.path, caller.name, a.status, a.body, row.status[i])
+			}
+			if a.status == 400 && i == 0 && a.text("error_description") != errNoToken.text && row.route != "POST /oauth/token" {
+				t.Errorf("%s %s, %s: %s, want what is said of no token", method, row.path, caller.name, a.body)
+			}
+		}
+	}
+}
+
+// cancelled makes a stream whose client has gone, so that it ends at once.
+func cancelled(r *http.Request) {
+	if r.Method != http.MethodGet || !strings.Contains(r.URL.Path, "/events") {
+		return
+	}
+	ctx, cancel := context.WithCancel(r.Context())
+	cancel()
+	*r = *r.WithContext(ctx)
+}
+
+func TestEveryRouteHasARow(t *testing.T) {
+	w := newWorld(t)
+	rows := map[string]bool{}
+	for _, row := range may {
+		method, _, _ := strings.Cut(row.route, " ")
+		var match mux.RouteMatch
+		if !w.server.router.Match(normalise(httptest.NewRequest(method, row.path, nil)), &match) || match.Route == nil {
+			t.Errorf("%s: %s leads nowhere", row.route, row.path)
+			continue
+		}
+		template, _ := match.Route.GetPathTemplate()
+		if got := method + " " + template; got != row.route {
+			t.Errorf("the row of %s tests %s", row.route, got)
+		}
+		rows[row.route] = true
+	}
+	for _, rt := range routes() {
+		if !rows[rt.method+" "+rt.path] {
+			t.Errorf("%s %s has no row in this test: who may use it?", rt.method, rt.path)
+		}
+	}
+}
+
+func TestControlSecretActsAsTheOldestAdmin(t *testing.T) {
+	for _, row := range may {
+		if !strings.Contains(row.path, "/localcloud/") {
+			continue
+		}
+		w := newWorld(t)
+		w.knocks.Record(keys.Knock{ID: id(newID), Key: eccKey(), Transport: "udp", Reason: keys.ReasonUnknownDevice})
+		method, _, _ := strings.Cut(row.route, " ")
+		path := strings.ReplaceAll(row.path, "PUBLIC", string(w.alice.ID()))
+		if a := w.do(method+" "+path, as(control), body("", row.body)); a.status != row.status[7] {
+			t.Errorf("%s: %d %s, want %d", row.route, a.status, a.body, row.status[7])
+		}
+	}
+}
+
+func TestScopesOfATokenDecide(t *testing.T) {
+	w := newWorld(t)
+	tests := []struct {
+		scopes  []cloud.Scope
+		request string
+		status  int
+	}{
+		{[]cloud.Scope{cloud.ScopeFunctionCall}, "POST /v1/devices/lamp/led", 200},
+		{[]cloud.Scope{cloud.ScopeFunctionCall}, "GET /v1/devices/lamp/temp", 403},
+		{[]cloud.Scope{cloud.ScopeVariableGet}, "GET /v1/devices/lamp/temp", 200},
+		{[]cloud.Scope{cloud.ScopeVariableGet}, "GET /v1/devices/lamp", 403},
+		{[]cloud.Scope{cloud.ScopeEvents}, "POST /v1/devices/events?name=x", 200},
+		{[]cloud.Scope{cloud.ScopeEventsGet}, "POST /v1/devices/events?name=x", 403},
+		{[]cloud.Scope{cloud.ScopeAll}, "DELETE /v1/access_tokens/" + string(w.bob.ID()), 404},
+		{[]cloud.Scope{cloud.ScopeEventsGet}, "GET /v1/access_tokens/current", 200},
+		{[]cloud.Scope{"device:" + lampID, cloud.ScopeEventsSend}, "POST /v1/devices/events?name=x", 200},
+		{[]cloud.Scope{"device:" + lampID, cloud.ScopeVariableGet}, "GET /v1/devices/lamp/temp", 200},
+		{[]cloud.Scope{"device:" + lampID, cloud.ScopeVariableGet}, "POST /v1/devices/lamp/led", 403},
+		{[]cloud.Scope{"device:" + lampID, cloud.ScopeAll}, "DELETE /v1/access_tokens", 403},
+	}
+	for _, tt := range tests {
+		if a := w.do(tt.request, as(w.token("alice", tt.scopes...))); a.status != tt.status {
+			t.Errorf("%v, %s: %d %s, want %d", tt.scopes, tt.request, a.status, a.body, tt.status)
+		}
+	}
+	w.do("GET /v1/devices/lamp", as(w.token("alice", cloud.ScopeEventsGet))).
+		fails(403, "unauthorized", "This token may not do that: it needs the scope devices:get")
+	for scopes, status := range map[cloud.Scope]int{cloud.ScopeAdmin: 200, cloud.ScopeAll: 200, cloud.ScopeReadOnly: 403, "device:" + lampID: 403} {
+		if a := w.do("GET /v1/localcloud/status", as(w.token("root", scopes))); a.status != status {
+			t.Errorf("an admin with %s: %d %s, want %d", scopes, a.status, a.body, status)
+		}
+	}
+	w.do("GET /v1/localcloud/status", as(w.token("alice", cloud.ScopeAdmin))).fails(403, "unauthorized", "Only an administrator may do that")
+}
+
+func TestBodyIsNotReadForABadToken(t *testing.T) {
+	w := newWorld(t)
+	for what, o := range map[string]option{"bad": as("nonsense"), "too narrow": as(w.token("alice", cloud.ScopeReadOnly))} {
+		untouched := func(r *http.Request) { r.Body, r.ContentLength = untouchable{t}, 1000 }
+		if a := w.do("POST /v1/devices/events", o, untouched); a.status != 401 && a.status != 403 {
+			t.Errorf("%s: %d %s", what, a.status, a.body)
+		}
+	}
+}
+
+// untouchable is a body that nobody may read.
+type untouchable struct{ t *testing.T }
+
+func (u untouchable) Read([]byte) (int, error) {
+	u.t.Error("the body was read")
+	return 0, http.ErrBodyReadAfterClose
+}
+func (untouchable) Close() error { return nil }

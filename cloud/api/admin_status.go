@@ -1,0 +1,59 @@
+package api
+
+import (
+	"encoding/json"
+	"fmt"
+	"time"
+)
+
+// showStatus answers with the state of the cloud: our figures, and what main adds to them.
+func (s *Server) showStatus(*request) (any, error) {
+	status := map[string]any{
+		"uptime_s": int64(time.Since(s.started) / time.Second),
+		"totals":   s.Hub.Totals(),
+		"streams":  s.OpenStreams(),
+		"devices":  len(s.Registry.Devices()),
+		"users":    len(s.Registry.Users()),
+	}
+	warnings := s.warnings()
+	if s.Status != nil {
+		more, err := objectOf(s.Status())
+		if err != nil {
+			return nil, err
+		}
+		for k, v := range more {
+			status[k] = v
+		}
+		theirs, _ := more["warnings"].([]any)
+		for _, w := range theirs {
+			warnings = append(warnings, fmt.Sprint(w))
+		}
+	}
+	status["warnings"] = warnings
+	return status, nil
+}
+
+// objectOf returns what v is as a JSON object.
+func objectOf(v any) (map[string]any, error) {
+	b, err := json.Marshal(v)
+	if err != nil {
+		return nil, err
+	}
+	var object map[string]any
+	return object, json.Unmarshal(b, &object)
+}
+
+// warnings says what the owner should look at, each with the next step.
+func (s *Server) warnings() []string {
+	list := []string{}
+	if len(s.Registry.Users()) == 0 {
+		list = append(list, "There is no user yet. Make the first one, the owner: localcloud user add NAME")
+	}
+	if n := len(s.Knocks.List()); n > 0 {
+		list = append(list, fmt.Sprintf("%d device(s) connected and were not let in. See why: localcloud device list --unknown", n))
+	}
+	if s.Registry.Settings().TrustFirstUse {
+		list = append(list, "Unknown devices are taken in at their first connection. When yours are in, switch that off.")
+	}
+	return list
+}

@@ -1,0 +1,347 @@
+package api
+
+import (
+	"encoding/json"
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"localcloud/cloud"
+	"localcloud/keys"
+)
+
+func TestStatus(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t, func(c *Config) {
+			c.Status = func() any {
+				return struct {
+					Version  string   `json:"version"`
+					Store    any      `json:"store"`
+					Warnings []string `json:"warnings"`
+				}{"1.2.3", map[string]int{"bytes": 7}, []string{"The disk is nearly full."}}
+			}
+		})
+		wait(90 * time.Second)
+		a := w.do("GET /v1/localcloud/status", as(control))
+		a.has(200, `{"version":"1.2.3","uptime_s":90,"devices":3,"users":3,"streams":0,"store":{"bytes":7},"warnings":["The disk is nearly full."]}`)
+		if totals, _ := a.object()["totals"].(map[string]any); totals["online"] != 1.0 || totals["events"] != 1.0 {
+			t.Errorf("totals are %v", totals)
+		}
+		w.knocks.Record(keys.Knock{ID: id(newID)})
+		w.registry.UpdateSettings(func(s *cloud.Settings) error { s.TrustFirstUse = true; return nil })
+		if warnings := w.do("GET /v1/localcloud/status", as(control)).object()["warnings"].([]any); len(warnings) != 3 ||
+			!strings.Contains(warnings[0].(string), "localcloud device list --unknown") {
+			t.Errorf("warnings are %q", warnings)
+		}
+		for _, name := range []string{"root", "alice", "Bob"} {
+			w.accounts.RemoveUser(w.userID(name))
+		}
+		if warnings := w.do("GET /v1/localcloud/status", as(control)).object()["warnings"].([]any); !strings.Contains(warnings[0].(string), "localcloud user add") {
+			t.Errorf("without a user, warnings are %q", warnings)
+		}
+	})
+}
+
+func TestStatusWithoutMain(t *testing.T) {
+	w := newWorld(t)
+	w.do("GET /v1/localcloud/status", as(w.root)).has(200, `{"devices":3,"warnings":[]}`)
+	w.server.Status = func() any { return []string{"not an object"} }
+	w.do("GET /v1/localcloud/status", as(w.root)).fails(500, errInternal.code, errInternal.text)
+}
+
+func TestUsers(t *testing.T) {
+	w := newWorld(t)
+	list := w.do("GET /v1/localcloud/users", as(w.root)).list()
+	if len(list) != 3 || list[0]["name"] != "root" || list[0]["admin"] != true || list[0]["devices"] != 0.0 ||
+		list[1]["name"] != "alice" || list[1]["admin"] != false || list[1]["devices"] != 1.0 || list[1]["id"] != string(w.userID("alice")) ||
+		len(list[1]["created"].(string)) != len("2026-11-21T01:00:00.000Z") || list[1]["password"] != nil {
+		t.Errorf("users are %v", list)
+	}
+	w.do("POST /v1/localcloud/users", as(w.root), jsonText(`{"name":"dora","password":"long enough","admin":true}`)).
+		has(201, `{"name":"dora","admin":true,"devices":0}`)
+	w.do("POST /v1/localcloud/users", as(w.root), jsonText(`{"name":"Dora","password":"long enough"}`)).has(409, `{"ok":false}`)
+	w.do("POST /v1/localcloud/users", as(w.root), jsonText(`{"name":"e","password":"short"}`)).has(400, `{"ok":false}`)
+	w.do("POST /v1/localcloud/users", as(w.root), jsonText(`{"name":"e","password":"long enough","admin":"x"}`)).has(400, `{"ok":false}`)
+
+	w.do("PUT /v1/localcloud/users/DORA", as(w.root), jsonText(`{"password":"even longer"}`)).is(200, `{"ok":true}`)
+	w.do("POST /oauth/token", form("grant_type=password&username=dora&password=even+longer")).has(200, `{"token_type":"bearer"}`)
+	w.do("POST /oauth/token", form("grant_type=password&username=dora&password=long+enough")).has(400, `{"error":"invalid_grant"}`)
+	w.do("PUT /v1/localcloud/users/dora", as(w.root), jsonText(`{}`)).has(400, `{"ok":false}`)
+	w.do("PUT /v1/localcloud/users/nobody", as(w.root), jsonText(`{"password":"even longer"}`)).has(404, `{"ok":false}`)
+	w.do("DELETE /v1/localcloud/users/nobody", as(w.root)).has(404, `{"ok":false}`)
+}
+
+func TestRemoveUser(t *testing.T) {
+	w := newWorld(t)
+	w.do("DELETE /v1/localcloud/users/root", as(w.root)).has(409, `{"ok":false}`) // nobody could administer it any more
+	all := w.listen()
+	w.do("DELETE /v1/localcloud/users/alice", as(w.root)).is(200, `{"ok":true}`)
+	w.do("GET /v1/user", as(w.alice)).fails(401, "invalid_token", "The access token provided is invalid.")
+	if w.record(lampID).Owner != "" {
+		t.Error("the device is still alice's")
+	}
+	w.lamp.presence.Publish(t.Context(), cloud.Event{Name: "x"}, func(error) {})
+	if all.events[0].Owner != "" {
+		t.Error("the live device still publishes for alice")
+	}
+	w.do("POST /v1/localcloud/users", as(w.root), jsonText(`{"name":"dora","password":"long enough","admin":true}`))
+	w.do("DELETE /v1/localcloud/users/root", as(w.root)).is(200, `{"ok":true}`)
+}
+
+func TestFirstUserIsMadeWithTheControlSecret(t *testing.T) {
+	w := newWorld(t)
+	for _, name := range []string{"root", "alice", "Bob"} {
+		w.accounts.RemoveUser(w.userID(name))
+	}
+	w.do("GET /v1/user", as(control)).has(200, `{"username":"local"}`)
+	w.do("POST /v1/devices", as(control), form("id="+strayID)).has(400, `{"ok":false}`) // there is nobody to own it
+	w.do("POST /v1/localcloud/users", as(control), jsonText(`{"name":"first","password":"long enough"}`)).has(201, `{"admin":true}`)
+	w.do("GET /v1/user", as(control)).has(200, `{"username":"first"}`)
+}
+
+func TestWithoutControlSecretThereIsNone(t *testing.T) {
+	w := newWorld(t, func(c *Config) { c.Control = "" })
+	for _, token := range []cloud.Secret{"", control} {
+		if a := w.do("GET /v1/localcloud/status", as(token)); a.status/100 != 4 {
+			t.Errorf("%q: %d %s", string(token), a.status, a.body)
+		}
+	}
+}
+
+func TestTokensOfAll(t *testing.T) {
+	w := newWorld(t)
+	w.do("POST /oauth/token", form(grant)) // its refresh token is not listed
+	count := func(query string) int { return len(w.do("GET /v1/localcloud/tokens"+query, as(w.root)).list()) }
+	if all, hers := count(""), count("?user=ALICE"); all != 4 || hers != 2 {
+		t.Errorf("%d tokens, %d of alice; want 4 and 2", all, hers)
+	}
+	row := w.do("GET /v1/localcloud/tokens?user=Bob", as(w.root)).list()[0]
+	created := row["created"]
+	delete(row, "created")
+	want := map[string]any{"id": string(w.bob.ID()), "user": "Bob", "client": "test", "note": "", "scopes": []any{}, "expires": nil}
+	if !reflect.DeepEqual(row, want) || len(created.(string)) != len("2026-11-21T01:00:00.000Z") {
+		t.Errorf("row is %v, created %v", row, created)
+	}
+	w.do("GET /v1/localcloud/tokens?user=nobody", as(w.root)).has(404, `{"ok":false}`)
+
+	w.do("DELETE /v1/localcloud/tokens/"+string(w.bob.ID()), as(w.root)).is(200, `{"ok":true}`)
+	w.do("GET /v1/user", as(w.bob)).fails(401, "invalid_token", "The access token provided is invalid.")
+	w.do("DELETE /v1/localcloud/tokens/"+string(w.bob.ID()), as(w.root)).has(404, `{"ok":false}`)
+	w.do("DELETE /v1/localcloud/tokens/"+string(w.alice), as(w.root)).has(404, `{"ok":false}`) // the secret is no id
+}
+
+func TestIssueToken(t *testing.T) {
+	w := newWorld(t)
+	tests := []struct {
+		request string
+		scopes  string
+		life    time.Duration
+	}{
+		{`{"user":"alice"}`, `[]`, 90 * 24 * time.Hour},
+		{`{"user":"alice","expires_in":0}`, `[]`, 0},
+		{`{"user":"alice","expires_in":60,"scopes":[]}`, `[]`, time.Minute},
+		{`{"user":"alice","scopes":["read-only"]}`, `["read-only"]`, 0},
+		{`{"user":"alice","scopes":["events:get","device:0123456789ABCDEF01234567"],"expires_in":"60"}`, `["events:get","device:` + lampID + `"]`, time.Minute},
+	}
+	for _, tt := range tests {
+		a := w.do("POST /v1/localcloud/tokens", as(w.root), jsonText(strings.Replace(tt.request, "{", `{"note":"on the wall",`, 1)))
+		a.has(201, `{"user":"alice","client":"localcloud","note":"on the wall","scopes":`+tt.scopes+`}`)
+		secret := cloud.Secret(a.text("token"))
+		token, ok := w.registry.Token(secret.ID())
+		if !ok || len(secret) != 40 || a.text("id") != string(secret.ID()) {
+			t.Errorf("%s: %s is no token", tt.request, a.body)
+		}
+		life := time.Duration(0)
+		if !token.Expires.IsZero() {
+			life = token.Expires.Sub(token.Created)
+		}
+		if life != tt.life {
+			t.Errorf("%s: it lives %v, want %v", tt.request, life, tt.life)
+		}
+	}
+	for _, request := range []string{`{"user":"alice","scopes":["magic"]}`, `{"user":"alice","scopes":[1]}`, `{"user":"alice","expires_in":-1}`, `{"user":"alice","note":{}}`} {
+		w.do("POST /v1/localcloud/tokens", as(w.root), jsonText(request)).has(400, `{"ok":false}`)
+	}
+	w.do("POST /v1/localcloud/tokens", as(w.root), jsonText(`{"user":"nobody"}`)).has(404, `{"ok":false}`)
+}
+
+func TestAllDevices(t *testing.T) {
+	w := newWorld(t)
+	w.registry.UpdateDevice(id(lampID), func(d *cloud.Device, _ bool) error { d.Key = rsaKey(); return nil })
+	for range 6 {
+		w.lamp.presence.Publish(t.Context(), cloud.Event{Name: "x"}, func(error) {})
+	}
+	if list := w.do("GET /v1/localcloud/devices", as(w.root)).list(); len(list) != 3 || list[0]["id"] != lampID {
+		t.Errorf("devices are %v", list)
+	}
+	a := w.do("GET /v1/localcloud/devices/lamp", as(w.root)).has(200, `{"id":"`+lampID+`","owner":"alice","connected":true,
+		"key_fingerprint":"`+string(rsaKey().Fingerprint())+`","policy":null,"limits":{"events":6,"limited":2,"lost":0},"address":"10.0.0.7:40000"}`)
+	if len(a.text("since")) != len("2026-11-21T01:00:00.000Z") {
+		t.Errorf("since is %q", a.text("since"))
+	}
+	w.do("GET /v1/localcloud/devices/fan", as(control)).has(200, `{"key_fingerprint":"","address":"","since":null,"limits":{"events":0,"limited":0,"lost":0}}`)
+}
+
+func TestRegisterDevice(t *testing.T) {
+	w := newWorld(t)
+	pem, _ := json.Marshal(string(rsaKey().PEM()))
+	w.do("POST /v1/localcloud/devices", as(w.root), jsonText(`{"id":"E00FCE68000000000000000A","key":`+string(pem)+`,"name":"desk","owner":"alice"}`)).
+		has(201, `{"id":"`+newID+`","name":"desk","owner":"alice","key_fingerprint":"`+string(rsaKey().Fingerprint())+`"}`)
+	if d := w.record(newID); !d.Key.Equal(rsaKey()) || d.PlatformID != -1 {
+		t.Errorf("the record is %+v", d)
+	}
+	w.do("POST /v1/localcloud/devices", as(w.root), jsonText(`{"id":"`+newID+`"}`)).has(409, `{"ok":false}`)
+	w.do("POST /v1/localcloud/devices", as(control), jsonText(`{"id":"000000000000000000000001","key":""}`)).
+		has(201, `{"owner":"root","name":null,"key_fingerprint":""}`)
+	for request, status := range map[string]int{
+		`{}`: 400, `{"id":"lamp"}`: 400, `{"id":"000000000000000000000002","key":"junk"}`: 400,
+		`{"id":"000000000000000000000002","owner":"nobody"}`: 404, `{"id":"000000000000000000000002","name":"events"}`: 400,
+		`{"id":"000000000000000000000002","name":{}}`: 400, `{"id":"000000000000000000000002","name":"desk","owner":"alice"}`: 409,
+		`{"id":"000000000000000000000000"}`: 400,
+	} {
+		w.do("POST /v1/localcloud/devices", as(w.root), jsonText(request)).has(status, `{"ok":false}`)
+	}
+}
+
+func TestForgetDevice(t *testing.T) {
+	w := newWorld(t)
+	w.do("DELETE /v1/localcloud/devices/lamp", as(w.root)).is(200, `{"ok":true}`)
+	if _, ok := w.registry.Device(id(lampID)); ok || w.lamp.closed != errForgotten {
+		t.Errorf("still registered: %v; closed with %v", ok, w.lamp.closed)
+	}
+	w.do("DELETE /v1/localcloud/devices/lamp", as(w.root)).fails(403, "Permission Denied", "Permission Denied")
+}
+
+func TestPolicies(t *testing.T) {
+	w := newWorld(t)
+	limited := func() uint64 { return w.hub.Status(id(lampID)).Limited }
+	publish := func(n int) (refused int) {
+		for range n {
+			if w.lamp.presence.Publish(t.Context(), cloud.Event{Name: "x"}, func(error) {}) != nil {
+				refused++
+			}
+		}
+		return refused
+	}
+	w.do("GET /v1/localcloud/policy", as(w.root)).is(200, `{"device":"warn","server":"off"}`)
+	w.do("PUT /v1/localcloud/policy", as(w.root), jsonText(`{"device":"off"}`)).is(200, `{"device":"off","server":"off"}`)
+	if publish(20); limited() != 0 {
+		t.Errorf("the live device is limited still: %d", limited())
+	}
+	w.do("PUT /v1/localcloud/policy", as(w.root), form("server=1000/s:1000+drop")).is(200, `{"device":"off","server":"1000/s:1000 drop"}`)
+	w.do("PUT /v1/localcloud/devices/lamp/policy", as(w.root), jsonText(`{"policy":"1/s:2 reject"}`)).has(200, `{"policy":"1/s:2 reject"}`)
+	if refused := publish(10); refused < 7 {
+		t.Errorf("%d of 10 were refused, want 8 by the device's own policy", refused)
+	}
+	w.do("PUT /v1/localcloud/devices/lamp/policy", as(w.root), jsonText(`{"policy":null}`)).has(200, `{"policy":null}`)
+	if refused := publish(10); refused != 0 {
+		t.Errorf("%d refused after the policy was taken away", refused)
+	}
+	for _, request := range []string{`{}`, `{"device":"magic"}`, `{"server":"0/s:0"}`, `{"device":{}}`} {
+		w.do("PUT /v1/localcloud/policy", as(w.root), jsonText(request)).has(400, `{"ok":false}`)
+	}
+	for _, request := range []string{`{}`, `{"policy":"magic"}`, `{"policy":{}}`} {
+		w.do("PUT /v1/localcloud/devices/lamp/policy", as(w.root), jsonText(request)).has(400, `{"ok":false}`)
+	}
+	if set := w.registry.Settings(); set.DevicePolicy != cloud.PolicyOff() {
+		t.Errorf("a refused request changed %+v", set)
+	}
+}
+
+func TestSettings(t *testing.T) {
+	w := newWorld(t)
+	w.do("GET /v1/localcloud/settings", as(w.root)).is(200, `{"trust_first_use":false}`)
+	w.do("PUT /v1/localcloud/settings", as(w.root), jsonText(`{"trust_first_use":true}`)).is(200, `{"trust_first_use":true}`)
+	if !w.registry.Settings().TrustFirstUse {
+		t.Error("it was not stored")
+	}
+	w.do("PUT /v1/localcloud/settings", as(w.root), jsonText(`{}`)).has(400, `{"ok":false}`)
+	w.do("PUT /v1/localcloud/settings", as(w.root), jsonText(`{"trust_first_use":"x"}`)).has(400, `{"ok":false}`)
+}
+
+func TestUnknownDevices(t *testing.T) {
+	w := newWorld(t)
+	w.do("GET /v1/localcloud/unknown", as(w.root)).is(200, `[]`)
+	k := keys.Knock{ID: id(newID), Key: eccKey(), Address: "10.0.0.9:4711", Transport: "udp", Step: keys.StepHello, Reason: keys.ReasonUnknownDevice}
+	w.knocks.Record(k)
+	w.knocks.Record(k)
+	w.knocks.Record(keys.Knock{Address: "10.0.0.10:1", Transport: "tcp", Step: keys.StepKeyExchange, Reason: keys.ReasonWrongServerKey})
+	list := w.do("GET /v1/localcloud/unknown", as(w.root)).list()
+	if len(list) != 2 {
+		t.Fatalf("list is %v", list)
+	}
+	if list[0]["id"] == newID {
+		list[0], list[1] = list[1], list[0] // they may have come in the same instant
+	}
+	what, next := k.Explain()
+	row := list[1]
+	first, _ := row["first"].(string)
+	last, _ := row["last"].(string)
+	delete(row, "first")
+	delete(row, "last")
+	want := map[string]any{
+		"id": newID, "fingerprint": string(eccKey().Fingerprint()), "address": "10.0.0.9:4711", "transport": "udp",
+		"step": "hello", "reason": "unknown-device", "count": 2.0, "what": what, "next": next,
+	}
+	if !reflect.DeepEqual(row, want) || len(first) != len("2026-11-21T01:00:00.000Z") || last < first {
+		t.Errorf("row is %v, first %s, last %s", row, first, last)
+	}
+	if anonymous := list[0]; anonymous["id"] != "" || anonymous["fingerprint"] != "" || anonymous["reason"] != "wrong-server-key" {
+		t.Errorf("one that did not say who it is: %v", anonymous)
+	}
+}
+
+func TestAdopt(t *testing.T) {
+	tests := []struct {
+		who, request, owner string
+		name                any
+	}{
+		{"root", `{}`, "root", nil},
+		{"control", `{}`, "root", nil},
+		{"root", `{"name":"desk","owner":"alice"}`, "alice", "desk"},
+	}
+	for _, tt := range tests {
+		w := newWorld(t)
+		who := w.root
+		if tt.who == "control" {
+			who = control
+		}
+		w.knocks.Record(keys.Knock{ID: id(newID), Key: eccKey(), Transport: "udp", Reason: keys.ReasonUnknownDevice})
+		a := w.do("POST /v1/localcloud/unknown/"+strings.ToUpper(newID)+"/adopt", as(who), jsonText(tt.request))
+		a.has(200, fmt.Sprintf(`{"id":"%s","owner":"%s","key_fingerprint":"%s"}`, newID, tt.owner, eccKey().Fingerprint()))
+		if a.object()["name"] != tt.name || len(w.knocks.List()) != 0 {
+			t.Errorf("%+v: name %v; still knocking: %v", tt, a.object()["name"], w.knocks.List())
+		}
+		if key, reason := cloud.Admit(w.registry, id(newID), eccKey()); reason != "" || !key.Equal(eccKey()) {
+			t.Errorf("%+v: the next connection is refused: %s", tt, reason)
+		}
+	}
+}
+
+func TestAdoptDeviceWithAnotherKey(t *testing.T) {
+	w := newWorld(t)
+	w.registry.UpdateDevice(id(lampID), func(d *cloud.Device, _ bool) error { d.Key = rsaKey(); return nil })
+	w.knocks.Record(keys.Knock{ID: id(lampID), Key: eccKey(), Transport: "udp", Reason: keys.ReasonOtherKey})
+	w.do("POST /v1/localcloud/unknown/"+lampID+"/adopt", as(w.root)).has(200, `{"owner":"alice","name":"lamp"}`)
+	if !w.record(lampID).Key.Equal(eccKey()) || w.lamp.closed != errRekeyed {
+		t.Errorf("key %v, closed with %v", w.record(lampID).Key, w.lamp.closed)
+	}
+}
+
+func TestAdoptIsRefused(t *testing.T) {
+	w := newWorld(t)
+	k := keys.Knock{ID: id(newID), Transport: "tcp", Reason: keys.ReasonNoKey}
+	w.knocks.Record(k)
+	what, next := k.Explain()
+	w.do("POST /v1/localcloud/unknown/"+newID+"/adopt", as(w.root)).fails(409, "No key", what).has(409, fmt.Sprintf(`{"info":%q}`, next))
+	w.do("POST /v1/localcloud/unknown/"+strayID+"/adopt", as(w.root)).has(404, `{"ok":false}`)
+	w.do("POST /v1/localcloud/unknown/desk/adopt", as(w.root)).has(400, `{"ok":false}`)
+	w.do("POST /v1/localcloud/unknown/"+newID+"/adopt", as(w.root), jsonText(`{"owner":"nobody"}`)).has(404, `{"ok":false}`)
+	w.do("POST /v1/localcloud/unknown/"+newID+"/adopt", as(w.root), jsonText(`{"name":"events"}`)).has(400, `{"ok":false}`)
+	if len(w.knocks.List()) != 1 {
+		t.Error("the knock is gone")
+	}
+}

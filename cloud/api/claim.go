@@ -1,0 +1,59 @@
+package api
+
+import (
+	"slices"
+
+	"localcloud/cloud"
+	"localcloud/keys"
+)
+
+// claimDevice makes a device the user's own. It has to be registered, and
+// nobody else's. A device of one's own is claimed again without complaint.
+func (s *Server) claimDevice(q *request) (any, error) {
+	a := &q.args
+	name, transfer := a.text("id"), a.flag("request_transfer", false)
+	switch {
+	case a.err != nil:
+		return nil, a.err
+	case name == "" && a.has("product_id"):
+		return nil, errNoProduct
+	case q.access.User.ID == "":
+		return nil, plain(400, "There is no user yet who could own a device")
+	}
+	id, err := keys.ParseDeviceID(name)
+	if err != nil {
+		return nil, plain(400, "id has to be a device id of 24 hex digits")
+	}
+	owner := q.access.User.ID
+	before, _ := s.Registry.Device(id)
+	nameTaken := s.nameTaken(owner, before.Name, id)
+	d, err := s.Registry.UpdateDevice(id, func(d *cloud.Device, exists bool) error {
+		switch {
+		case !exists || !within(q.access, id):
+			return noDevice(q)
+		case d.Owner != "" && d.Owner != owner && transfer:
+			return errNoTransfer
+		case d.Owner != "" && d.Owner != owner:
+			return errForeign
+		}
+		d.Owner = owner
+		if nameTaken {
+			d.Name = "" // two of one name could not be told apart
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.Hub.DeviceChanged(d)
+	return map[string]any{
+		"ok": true, "id": id.String(), "deviceID": id.String(), "user_id": owner,
+		"connected": s.Hub.IsOnline(id), "claimed": true,
+	}, nil
+}
+
+// within reports whether a token that is tied to devices is tied to this one.
+func within(a cloud.Access, id keys.DeviceID) bool {
+	only := a.OnlyDevices()
+	return len(only) == 0 || slices.Contains(only, id)
+}

@@ -1,0 +1,21 @@
+package api
+
+import "net/http"
+
+// allowOrigins lets pages of any origin read the answer. That is safe since
+// nothing here leans on what a browser sends by itself: every request
+// brings its token.
+func allowOrigins(h http.Header) {
+	h.Set("Access-Control-Allow-Origin", "*")
+	h.Set("X-Content-Type-Options", "nosniff") // answers hold text that devices wrote
+}
+
+// preflight answers OPTIONS, whatever the path.
+func preflight(w http.ResponseWriter) {
+	h := w.Header()
+	h.Set("Access-Control-Allow-Methods", "GET, POST, PUT, PATCH, DELETE, OPTIONS")
+	h.Set("Access-Control-Allow-Headers",
+		"X-Requested-With, Content-Type, Accept, Authorization, X-Particle-Tool, X-Particle-Project, Last-Event-ID")
+	h.Set("Access-Control-Max-Age", "300")
+	w.WriteHeader(http.StatusNoContent)
+}

@@ -1,0 +1,163 @@
+package api
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"slices"
+	"time"
+
+	"localcloud/cloud"
+)
+
+// listDevices answers with all devices of the user, those that connected last first.
+func (s *Server) listDevices(q *request) (any, error) {
+	list := []deviceObject{}
+	for _, d := range s.visible(q.access) {
+		list = append(list, s.deviceObject(d, s.Hub.Status(d.ID)))
+	}
+	return list, nil
+}
+
+// visible returns the devices that exist for who asks, in the order of lists.
+func (s *Server) visible(a cloud.Access) []cloud.Device {
+	all := slices.DeleteFunc(s.Registry.Devices(), func(d cloud.Device) bool { return !a.Sees(d) })
+	slices.SortStableFunc(all, func(a, b cloud.Device) int {
+		if c := b.LastHandshake.Compare(a.LastHandshake); c != 0 {
+			return c
+		}
+		return bytes.Compare(a.ID[:], b.ID[:])
+	})
+	return all
+}
+
+func (s *Server) showDevice(q *request) (any, error) {
+	d, err := s.device(q)
+	if err != nil {
+		return nil, err
+	}
+	return s.deviceObject(d, s.Hub.Status(d.ID)), nil
+}
+
+// updateDevice renames a device, takes notes, or makes it shout rainbows.
+// Name and notes can come together.
+func (s *Server) updateDevice(q *request) (any, error) {
+	d, err := s.device(q)
+	if err != nil {
+		return nil, err
+	}
+	switch a := &q.args; {
+	case a.files > 0 || a.has("app") || a.has("app_id") || a.has("flash"):
+		return nil, errNoFlash
+	case a.has("signal"):
+		return s.signal(q, d)
+	case a.has("name") || a.has("notes"):
+		return s.describe(q, d)
+	case a.has("product_id"):
+		return nil, errNoProduct
+	case a.has("firmware_updates_forced") || a.has("development") || a.has("desired_firmware_version"):
+		return nil, errNotYet
+	}
+	return nil, plain(400, "Nothing to change: send name, notes or signal")
+}
+
+// describe changes what people say of a device.
+func (s *Server) describe(q *request, d cloud.Device) (any, error) {
+	name, notes := q.args.text("name"), q.args.text("notes")
+	answer := map[string]any{"id": d.ID.String(), "updated_at": stamp(time.Now())}
+	if q.args.has("name") {
+		if err := s.checkName(name, d.Owner, d.ID); err != nil {
+			return nil, err
+		}
+		answer["name"] = name
+	}
+	if q.args.has("notes") {
+		answer["notes"] = notes
+	}
+	if q.args.err != nil {
+		return nil, q.args.err
+	}
+	d, err := s.Registry.UpdateDevice(d.ID, func(d *cloud.Device, exists bool) error {
+		if !exists || !q.access.Sees(*d) {
+			return noDevice(q)
+		}
+		if q.args.has("name") {
+			d.Name = name
+		}
+		if q.args.has("notes") {
+			d.Notes = notes
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.Hub.DeviceChanged(d)
+	return answer, nil
+}
+
+func (s *Server) signal(q *request, d cloud.Device) (any, error) {
+	on := q.args.flag("signal", false)
+	if q.args.err != nil {
+		return nil, q.args.err
+	}
+	ctx, cancel := context.WithTimeout(q.Context(), s.CallTimeout)
+	defer cancel()
+	if err := s.Hub.Signal(ctx, d.ID, on); err != nil {
+		return nil, err
+	}
+	return map[string]any{"id": d.ID.String(), "connected": true, "signaling": on}, nil
+}
+
+// pingDevice says whether the device answers. That it does not is no error.
+func (s *Server) pingDevice(q *request) (any, error) {
+	d, err := s.device(q)
+	if err != nil {
+		return nil, err
+	}
+	ctx, cancel := context.WithTimeout(q.Context(), s.CallTimeout)
+	defer cancel()
+	switch err := s.Hub.Ping(ctx, d.ID); cloud.KindOf(err) {
+	case cloud.Offline, cloud.Timeout:
+		return map[string]any{"online": false, "ok": true}, nil
+	default:
+		return map[string]any{"online": true, "ok": true}, err
+	}
+}
+
+// releaseDevice makes the device nobody's. It stays registered and connected.
+func (s *Server) releaseDevice(q *request) (any, error) {
+	d, err := s.device(q)
+	if err != nil {
+		return nil, err
+	}
+	d, err = s.Registry.UpdateDevice(d.ID, func(d *cloud.Device, exists bool) error {
+		if !exists || !q.access.Sees(*d) {
+			return noDevice(q)
+		}
+		d.Owner = ""
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	s.Hub.DeviceChanged(d)
+	return done, nil
+}
+
+// serverKey answers with the public key that devices need, as PEM.
+func (s *Server) serverKey(q *request) (any, error) {
+	udp := q.args.flag("udp", false)
+	if q.args.err != nil {
+		return nil, q.args.err
+	}
+	tcpPEM, udpPEM := s.ServerKeys()
+	key := tcpPEM
+	if udp {
+		key = udpPEM
+	}
+	if len(key) == 0 {
+		return nil, errors.New("no server key")
+	}
+	return pemText(key), nil
+}

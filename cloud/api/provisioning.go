@@ -1,0 +1,66 @@
+package api
+
+import (
+	"errors"
+
+	"localcloud/cloud"
+	"localcloud/keys"
+)
+
+// Why we close the connection of a device.
+var (
+	errRekeyed   = errors.New("the device was given another key")
+	errForgotten = errors.New("the device was removed from this cloud")
+)
+
+// provisionDevice registers the public key of a device, as "particle keys
+// send". It does not claim the device, which clients do by themselves; a
+// device of somebody else does not exist.
+func (s *Server) provisionDevice(q *request) (any, error) {
+	id, key, err := provision(q)
+	if err != nil {
+		return nil, err
+	}
+	rekeyed := false
+	_, err = s.Registry.UpdateDevice(id, func(d *cloud.Device, exists bool) error {
+		if !within(q.access, id) || (exists && d.Owner != "" && !q.access.Sees(*d)) {
+			return noDevice(q)
+		}
+		rekeyed = exists && !d.Key.Equal(key)
+		d.Key = key
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if rekeyed {
+		s.Hub.Disconnect(id, errRekeyed)
+	}
+	s.Knocks.Take(id) // it will be let in now
+	return map[string]any{"id": id.String(), "ok": true}, nil
+}
+
+// provision reads the request: the id in the path, and what the body says of the key.
+func provision(q *request) (id keys.DeviceID, key keys.PublicKey, err error) {
+	a := &q.args
+	again, text, algorithm := a.text("deviceID"), a.text("publicKey"), a.text("algorithm")
+	if a.err != nil {
+		return id, key, a.err
+	}
+	if a.text("product_id") != "" {
+		return id, key, errNoProduct
+	}
+	if id, err = keys.ParseDeviceID(q.variable("id")); err != nil {
+		return id, key, plain(400, "The address has to end with a device id of 24 hex digits")
+	}
+	if other, err := keys.ParseDeviceID(again); again != "" && (err != nil || other != id) {
+		return id, key, plain(400, "deviceID is not the device of the address")
+	}
+	if key, err = keys.ParsePublicKey([]byte(text)); err != nil {
+		return id, key, plain(400, "publicKey: "+err.Error())
+	}
+	if algorithm != "" && keys.Algorithm(algorithm) != key.Algorithm() {
+		return id, key, plain(400, "algorithm is "+bound(algorithm)+", but the key is of kind "+string(key.Algorithm()))
+	}
+	return id, key, nil
+}

@@ -1,0 +1,146 @@
+package api
+
+import (
+	"net/http"
+	"strings"
+
+	"github.com/gorilla/mux"
+
+	"localcloud/cloud"
+)
+
+// route is one line of the table.
+type route struct {
+	method string
+	path   string
+	scope  cloud.Scope // what the token must allow
+	handle func(*Server, *request) (any, error)
+}
+
+// Scopes of routes that are none.
+const (
+	open     cloud.Scope = ""    // the handler finds out itself who asks, if it matters
+	anyToken cloud.Scope = "any" // every token that is good
+
+	hooksList   cloud.Scope = "integrations:list"
+	hooksUpdate cloud.Scope = "integrations:update"
+)
+
+// routes is the whole API. The first line that fits counts.
+func routes() []route {
+	const (
+		get, post, put, del = http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete
+		events              = cloud.ScopeEventsGet
+		admin               = cloud.ScopeAdmin
+		lc                  = "/v1/localcloud"
+	)
+	return []route{
+		{post, "/oauth/token", open, (*Server).logIn},
+		{get, "/v1/access_tokens", open, (*Server).listTokens},
+		{del, "/v1/access_tokens", cloud.ScopeTokens, (*Server).revokeAllTokens},
+		{get, "/v1/access_tokens/current", anyToken, (*Server).currentToken},
+		{del, "/v1/access_tokens/current", anyToken, (*Server).revokeCurrentToken},
+		{del, "/v1/access_tokens/{token}", open, (*Server).revokeToken},
+		{get, "/v1/user", cloud.ScopeUserGet, (*Server).showUser},
+		{post, "/v1/users", open, (*Server).signUp},
+
+		{get, "/v1/devices/events", events, (*Server).streamMine},
+		{get, "/v1/devices/events/{prefix:.*}", events, (*Server).streamMine},
+		{post, "/v1/devices/events", cloud.ScopeEventsSend, (*Server).publish},
+		{get, "/v1/events", events, (*Server).streamPublic},
+		{get, "/v1/events/{prefix:.*}", events, (*Server).streamPublic},
+		{get, "/v1/devices/{id}/events", events, (*Server).streamDevice},
+		{get, "/v1/devices/{id}/events/{prefix:.*}", events, (*Server).streamDevice},
+
+		{get, "/v1/devices", cloud.ScopeDevicesList, (*Server).listDevices},
+		{post, "/v1/devices", cloud.ScopeDevicesImport, (*Server).claimDevice},
+		{get, "/v1/devices/{id}", cloud.ScopeDevicesGet, (*Server).showDevice},
+		{put, "/v1/devices/{id}", cloud.ScopeDevicesUpdate, (*Server).updateDevice},
+		{del, "/v1/devices/{id}", cloud.ScopeDevicesRemove, (*Server).releaseDevice},
+		{put, "/v1/devices/{id}/ping", cloud.ScopeDevicesPing, (*Server).pingDevice},
+		{get, "/v1/devices/{id}/{variable}", cloud.ScopeVariableGet, (*Server).readVariable},
+		{post, "/v1/devices/{id}/{function}", cloud.ScopeFunctionCall, (*Server).callFunction},
+		{post, "/v1/device_claims", cloud.ScopeDevicesImport, notYet(errNotYet)},
+		{post, "/v1/provisioning/{id}", cloud.ScopeDevicesImport, (*Server).provisionDevice},
+		{post, "/v1/binaries", cloud.ScopeDevicesUpdate, notYet(errNoBuild)},
+		{get, "/v1/server/key", open, (*Server).serverKey},
+
+		{get, "/v1/webhooks", hooksList, noneYet},
+		{post, "/v1/webhooks", hooksUpdate, notYet(errNotYet)},
+		{get, "/v1/webhooks/{hook}", hooksList, notYet(errNotYet)},
+		{del, "/v1/webhooks/{hook}", hooksUpdate, notYet(errNotYet)},
+		{get, "/v1/integrations", hooksList, noneYet},
+		{post, "/v1/integrations", hooksUpdate, notYet(errNotYet)},
+		{get, "/v1/integrations/{hook}", hooksList, notYet(errNotYet)},
+		{put, "/v1/integrations/{hook}", hooksUpdate, notYet(errNotYet)},
+		{del, "/v1/integrations/{hook}", hooksUpdate, notYet(errNotYet)},
+		{post, "/v1/integrations/{hook}/test", hooksUpdate, notYet(errNotYet)},
+
+		// What the commands of localcloud need.
+		{get, lc + "/status", admin, (*Server).showStatus},
+		{get, lc + "/users", admin, (*Server).listUsers},
+		{post, lc + "/users", admin, (*Server).addUser},
+		{put, lc + "/users/{name}", admin, (*Server).updateUser},
+		{del, lc + "/users/{name}", admin, (*Server).removeUser},
+		{get, lc + "/tokens", admin, (*Server).listAllTokens},
+		{post, lc + "/tokens", admin, (*Server).issueToken},
+		{del, lc + "/tokens/{token}", admin, (*Server).revokeAnyToken},
+		{get, lc + "/devices", admin, (*Server).listAllDevices},
+		{post, lc + "/devices", admin, (*Server).registerDevice},
+		{get, lc + "/devices/{id}", admin, (*Server).showAnyDevice},
+		{del, lc + "/devices/{id}", admin, (*Server).forgetDevice},
+		{put, lc + "/devices/{id}/policy", admin, (*Server).setDevicePolicy},
+		{get, lc + "/unknown", admin, (*Server).listUnknown},
+		{post, lc + "/unknown/{id}/adopt", admin, (*Server).adoptDevice},
+		{get, lc + "/policy", admin, (*Server).showPolicy},
+		{put, lc + "/policy", admin, (*Server).setPolicy},
+		{get, lc + "/settings", admin, (*Server).showSettings},
+		{put, lc + "/settings", admin, (*Server).setSettings},
+	}
+}
+
+// notYet is a handler for what this server cannot do.
+func notYet(f *failure) func(*Server, *request) (any, error) {
+	return func(*Server, *request) (any, error) { return nil, f }
+}
+
+// noneYet is a handler for lists that are always empty.
+func noneYet(*Server, *request) (any, error) { return []string{}, nil }
+
+// newRouter puts the table into a router that matches the path as it came: an
+// encoded slash in a name does not split it, and nothing is redirected.
+func (s *Server) newRouter() *mux.Router {
+	m := mux.NewRouter().UseEncodedPath().SkipClean(true)
+	for _, rt := range routes() {
+		m.HandleFunc(rt.path, func(w http.ResponseWriter, r *http.Request) {
+			if rec, ok := w.(*recorder); ok {
+				rec.route = rt.path
+			}
+			answer, err := s.answer(rt, w, r)
+			if err != nil {
+				s.fail(w, err)
+				return
+			}
+			s.write(w, answer)
+		}).Methods(rt.method)
+	}
+	m.NotFoundHandler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.fail(w, errNoRoute) })
+	m.MethodNotAllowedHandler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Allow", strings.Join(allowed(m, r), ", "))
+		s.fail(w, errMethod)
+	})
+	return m
+}
+
+// allowed returns the methods that the path of r takes.
+func allowed(m *mux.Router, r *http.Request) (methods []string) {
+	for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete} {
+		other := *r
+		other.Method = method
+		var match mux.RouteMatch
+		if m.Match(&other, &match) && match.MatchErr == nil {
+			methods = append(methods, method)
+		}
+	}
+	return methods
+}

@@ -1,0 +1,135 @@
+package api
+
+import (
+	"cmp"
+	"log/slog"
+	"net/http"
+	"runtime/debug"
+	"time"
+
+	"github.com/gorilla/mux"
+
+	"localcloud/cloud"
+	"localcloud/keys"
+)
+
+// Config says what a Server works with. It is not changed after New.
+type Config struct {
+	Hub      *cloud.Hub
+	Registry cloud.Registry
+	Accounts *cloud.Accounts
+	Knocks   Knocks
+
+	// ServerKeys returns the public keys of this cloud as PEM, for TCP and for UDP devices.
+	ServerKeys func() (tcpPEM, udpPEM []byte)
+	// Control is the secret of control.json: who sends it acts as the oldest admin. Empty: there is none.
+	Control cloud.Secret
+	// Status returns a value that encodes as a JSON object: what main adds to the status. May be nil.
+	Status func() any
+	Logger *slog.Logger
+
+	KeepAlive   time.Duration // between writes of an idle event stream; 0, or more than 9 s: 9 s
+	QueueSize   int           // events that wait for one event stream; 0: 256
+	CallTimeout time.Duration // how long a device may take to answer; 0: 30 s
+	SignUp      bool          // anyone may make an account with POST /v1/users
+}
+
+// Knocks is the list of devices that connected and were not let in.
+// *cloud.Knocks implements it.
+type Knocks interface {
+	List() []keys.Knock
+	Take(id keys.DeviceID) (keys.Knock, bool)
+}
+
+const (
+	maxKeepAlive       = 9 * time.Second // clients give up after 13 s (http-api.md, 4.2)
+	defaultQueueSize   = 256
+	defaultCallTimeout = 30 * time.Second
+)
+
+// Server answers the HTTP API. It is safe for concurrent use.
+type Server struct {
+	Config
+	router  *mux.Router
+	started time.Time
+	streams streams
+}
+
+// New returns a Server.
+func New(c Config) *Server {
+	if c.KeepAlive <= 0 || c.KeepAlive > maxKeepAlive {
+		c.KeepAlive = maxKeepAlive
+	}
+	c.QueueSize = cmp.Or(c.QueueSize, defaultQueueSize)
+	c.CallTimeout = cmp.Or(c.CallTimeout, defaultCallTimeout)
+	s := &Server{Config: c, started: time.Now(), streams: newStreams()}
+	s.router = s.newRouter()
+	return s
+}
+
+// Handler returns the whole API: /v1/... and /oauth/token.
+func (s *Server) Handler() http.Handler { return http.HandlerFunc(s.serveHTTP) }
+
+// OpenStreams returns how many event streams are open.
+func (s *Server) OpenStreams() int { return s.streams.count() }
+
+// CloseStreams ends every event stream after what it still has to send, and
+// refuses new ones. It returns when all have ended, at the latest after 2
+// seconds: within that time some clients try to come back. Call it when nothing
+// publishes any more and before http.Server.Shutdown, which waits for streams for ever.
+func (s *Server) CloseStreams() { s.streams.close(drainTime) }
+
+func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
+	rec := &recorder{ResponseWriter: w}
+	start := time.Now()
+	defer func() {
+		if p := recover(); p != nil {
+			s.panicked(rec, p)
+		}
+		// The path is not logged: it can hold a token.
+		s.Logger.Debug("request", "method", r.Method, "route", rec.route, "status", rec.status,
+			"took", time.Since(start), "from", r.RemoteAddr)
+	}()
+	allowOrigins(rec.Header())
+	if r.Method == http.MethodOptions {
+		preflight(rec)
+		return
+	}
+	s.router.ServeHTTP(rec, normalise(r))
+}
+
+// panicked answers for a handler that panicked, which is a mistake of ours.
+func (s *Server) panicked(rec *recorder, p any) {
+	if p == http.ErrAbortHandler {
+		panic(p)
+	}
+	s.Logger.Error("a request handler panicked", "route", rec.route, "panic", p, "stack", string(debug.Stack()))
+	if rec.status != 0 {
+		panic(http.ErrAbortHandler) // the client must not take half an answer for a whole one
+	}
+	s.fail(rec, cloud.Errorf("", cloud.Other, "panic"))
+}
+
+// recorder notes what was answered.
+type recorder struct {
+	http.ResponseWriter
+	route  string // as in the table
+	status int    // 0 until the head is written
+}
+
+func (rec *recorder) WriteHeader(status int) {
+	if rec.status == 0 {
+		rec.status = status
+	}
+	rec.ResponseWriter.WriteHeader(status)
+}
+
+func (rec *recorder) Write(b []byte) (int, error) {
+	if rec.status == 0 {
+		rec.status = http.StatusOK
+	}
+	return rec.ResponseWriter.Write(b)
+}
+
+// Unwrap is for http.ResponseController.
+func (rec *recorder) Unwrap() http.ResponseWriter { return rec.ResponseWriter }

@@ -1,0 +1,177 @@
+package api
+
+import (
+	"errors"
+	"time"
+
+	"localcloud/cloud"
+)
+
+// maxLife bounds how long a token that expires can live; more is asked for only by mistake.
+const maxLife = 100 * 365 * 24 * time.Hour
+
+// logIn answers POST /oauth/token. Any client may ask, with or without a
+// secret: the password is what counts. Arguments in the query are not looked
+// at, since addresses end up in logs.
+func (s *Server) logIn(q *request) (any, error) {
+	a := &args{body: q.args.body, err: q.args.err}
+	life := tokenLife(a, cloud.DefaultTokenLife)
+	client := a.text("client_id")
+	if name, _, ok := q.BasicAuth(); ok && name != "" {
+		client = name
+	}
+	grant, refresh := a.text("grant_type"), cloud.Secret(a.text("refresh_token"))
+	name, password := a.text("username"), a.text("password")
+	switch {
+	case a.err != nil:
+		return nil, badGrant("invalid_request", a.err.Error())
+	case grant == "password" && (name == "" || password == ""):
+		return nil, badGrant("invalid_request", `Missing parameters. "username" and "password" are required`)
+	case grant == "password":
+		u, err := s.Accounts.LogIn(q.Context(), name, password)
+		if err != nil {
+			return nil, err
+		}
+		return grantAnswer(s.Accounts.Issue(cloud.Grant{User: u.ID, Client: bound(client), Life: life, Refresh: true}))
+	case grant == "refresh_token":
+		issued, err := s.Accounts.Renew(refresh, life)
+		if errors.Is(err, cloud.ErrTokenInvalid) {
+			return nil, badGrant("invalid_grant", "Refresh token is invalid")
+		}
+		return grantAnswer(issued, err)
+	case grant == "client_credentials":
+		return nil, badGrant("invalid_client", "Client credentials are invalid")
+	case grant == "urn:custom:mfa-otp":
+		return nil, badGrant("invalid_grant", "Nobody here logs in with two factors")
+	case grant == "":
+		return nil, badGrant("invalid_request", "Invalid or missing grant_type parameter")
+	}
+	return nil, badGrant("unsupported_grant_type", "Invalid or missing grant_type parameter")
+}
+
+// tokenLife reads expires_in (seconds, 0: never) or expires_at (ISO 8601).
+func tokenLife(a *args, absent time.Duration) time.Duration {
+	if at := a.text("expires_at"); at != "" && !a.has("expires_in") {
+		t, err := time.Parse(time.RFC3339, at)
+		life := time.Until(t).Round(time.Second)
+		if err != nil || life <= 0 {
+			a.refuse("expires_at", "a time to come, such as 2030-01-31T00:00:00.000Z")
+		}
+		return min(life, maxLife)
+	}
+	seconds := a.number("expires_in", int64(absent/time.Second))
+	return time.Duration(min(seconds, int64(maxLife/time.Second))) * time.Second
+}
+
+// bound cuts a text that is only kept to be shown.
+func bound(s string) string { return s[:min(len(s), 128)] }
+
+// grantAnswer is a new token as OAuth has it; expires_in is a number, 0 means never.
+func grantAnswer(issued cloud.Issued, err error) (any, error) {
+	if err != nil {
+		return nil, err
+	}
+	seconds := int64(0)
+	if t := issued.Token; !t.Expires.IsZero() {
+		seconds = int64(t.Expires.Sub(t.Created) / time.Second)
+	}
+	return map[string]any{
+		"token_type": "bearer", "access_token": string(issued.Secret),
+		"expires_in": seconds, "refresh_token": string(issued.Refresh),
+	}, nil
+}
+
+// tokenRow is a token in the list of its user. What stands for it is the
+// public id, which revokes as well as the token does: the token itself is not kept.
+type tokenRow struct {
+	Token     cloud.TokenID `json:"token"`
+	ExpiresAt stamp         `json:"expires_at"`
+	Client    string        `json:"client"`
+	Note      string        `json:"note,omitempty"`
+	Scopes    []cloud.Scope `json:"scopes"`
+	Created   stamp         `json:"created_at"`
+}
+
+func (s *Server) listTokens(q *request) (any, error) {
+	u, err := s.passwordOrToken(q.Context(), q, cloud.ScopeTokens)
+	if err != nil {
+		return nil, err
+	}
+	list := []tokenRow{}
+	for _, t := range s.liveTokens(u.ID) {
+		list = append(list, tokenRow{
+			Token: t.ID, ExpiresAt: stamp(t.Expires), Client: t.Client, Note: t.Note, Scopes: orEmpty(t.Scopes), Created: stamp(t.Created),
+		})
+	}
+	return list, nil
+}
+
+// liveTokens returns the access tokens of a user, of all when user is empty, that are good.
+func (s *Server) liveTokens(user cloud.UserID) []cloud.Token {
+	var live []cloud.Token
+	for _, t := range s.Registry.Tokens(user) {
+		if !t.Refresh && !t.ExpiredAt(time.Now()) {
+			live = append(live, t)
+		}
+	}
+	return live
+}
+
+func orEmpty(scopes []cloud.Scope) []cloud.Scope {
+	if scopes == nil {
+		return []cloud.Scope{}
+	}
+	return scopes
+}
+
+func (s *Server) currentToken(q *request) (any, error) {
+	t, _ := s.Registry.Token(q.access.Token) // the control secret is none: it never expires
+	return map[string]any{
+		"expires_at": stamp(t.Expires), "client": t.Client, "client_id": t.Client,
+		"scopes": orEmpty(q.access.Scopes), "orgs": []string{},
+	}, nil
+}
+
+func (s *Server) revokeCurrentToken(q *request) (any, error) {
+	if q.access.Token == "" {
+		return nil, plain(400, "The control secret cannot be revoked")
+	}
+	return done, s.Accounts.Revoke(q.access.Token)
+}
+
+// revokeAllTokens ends all tokens of the user, the one they came with too.
+func (s *Server) revokeAllTokens(q *request) (any, error) {
+	var ids []cloud.TokenID
+	for _, t := range s.Registry.Tokens(q.access.User.ID) {
+		ids = append(ids, t.ID)
+	}
+	return done, s.Accounts.Revoke(ids...)
+}
+
+// revokeToken ends the token in the path. The token is its own credential. Its
+// public id is none: with that, its user has to say who they are, by password
+// or by another token. Who may not revoke it learns nothing of it.
+func (s *Server) revokeToken(q *request) (any, error) {
+	path := q.variable("token")
+	if id := cloud.Secret(path).ID(); s.knows(id) {
+		return done, s.Accounts.Revoke(id)
+	}
+	_, _, basic := q.BasicAuth()
+	if !basic && q.secret == "" {
+		return nil, errNoSuchToken
+	}
+	u, err := s.passwordOrToken(q.Context(), q, cloud.ScopeTokens)
+	if err != nil {
+		return nil, err
+	}
+	t, ok := s.Registry.Token(cloud.TokenID(path))
+	if !ok || t.User != u.ID {
+		return nil, errNoSuchToken
+	}
+	return done, s.Accounts.Revoke(t.ID)
+}
+
+func (s *Server) knows(id cloud.TokenID) bool {
+	_, ok := s.Registry.Token(id)
+	return ok
+}
