@@ -69,6 +69,9 @@ func (k Knock) explain() (what, next string) {
 	case ReasonGarbageFrame:
 		return "After the handshake came a frame that does not decrypt: the board works with other session keys, or this is no board.",
 			"Restart the board; if it comes again give it new keys: localcloud device rekey {id}"
+	case ReasonBusy:
+		return "Too many boards came at the same time; this one was put off so that the others get through.",
+			"Nothing: it comes again by itself within a minute or two."
 	case ReasonNoHello:
 		return "The handshake was complete, but then another message came where the board has to say Hello.",
 			"Restart the board; if it comes again run: localcloud device doctor {id}"

@@ -54,6 +54,7 @@ const (
 	ReasonLateHello      Reason = "late-hello"         // Hello came when the device no longer waits for the answer
 	ReasonMalformed      Reason = "malformed-message"  // a message that cannot be parsed
 	ReasonDuplicate      Reason = "duplicate"          // another connection with the same id took its place
+	ReasonBusy           Reason = "server-busy"        // too many handshakes at once; this one could not have ended in time
 	ReasonInterrupted    Reason = "server-interrupted" // we ended it ourselves, as when stopping
 	ReasonServerFault    Reason = "server-fault"       // we failed; the error is in the log
 )

@@ -39,8 +39,16 @@ func (a *acceptance) run() (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
+	leave, err := a.server.work.enter(a.steps.ctx)
+	switch {
+	case errors.Is(err, errBusy):
+		return nil, a.failure(keys.ReasonBusy, nil)
+	case err != nil:
+		return nil, a.broken(err)
+	}
 	v := a.judge(block)
 	creds, err := a.answer(v)
+	leave()
 	switch {
 	case err == nil && v.refused():
 		a.awaitFirstFrame(creds)

@@ -92,7 +92,7 @@ func FuzzHandshakeBlock(f *testing.F) {
 		var asked *Attempt
 		s := c.server()
 		s.Rand = zeros(nonceSize + len(credentials{}))
-		s.once.Do(func() { s.decoy, s.buffers = &c.otherKey.PublicKey, newBuffers(0) }) // saves making a decoy
+		s.once.Do(func() { s.decoy, s.buffers, s.work = &c.otherKey.PublicKey, newBuffers(0), newWork() }) // saves making a decoy
 		s.Authorize = func(_ context.Context, a Attempt) (keys.PublicKey, error) {
 			asked = &a
 			return keys.PublicKey{}, &Refusal{keys.ReasonUnknownDevice}

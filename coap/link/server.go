@@ -43,6 +43,7 @@ type Server struct {
 	setUpErr error
 	decoy    *rsa.PublicKey // nobody holds its private half
 	buffers  *buffers
+	work     *work
 }
 
 // Attempt is what a device said of itself in a block that was encrypted for this server and answers its nonce.
@@ -69,6 +70,16 @@ func (s *Server) Handshake(ctx context.Context, nc net.Conn) (*Conn, error) {
 		return nil, a.broken(ended)
 	}
 	return conn, err
+}
+
+// Calm blocks while more handshakes wait for a processor than can end in a few seconds, or until ctx ends, and then
+// returns its error. Who accepts connections calls it first: devices that were not accepted wait patiently, those that
+// were are on the clock.
+func (s *Server) Calm(ctx context.Context) error {
+	if err := s.setUp(); err != nil {
+		return err
+	}
+	return s.work.calm(ctx)
 }
 
 func (s *Server) stepTimeout() time.Duration {
@@ -101,7 +112,7 @@ func (s *Server) setUp() error {
 			s.setUpErr = fmt.Errorf("link: decoy key: %w", err)
 			return
 		}
-		s.decoy, s.buffers = &decoy.PublicKey, newBuffers(s.MaxFrame)
+		s.decoy, s.buffers, s.work = &decoy.PublicKey, newBuffers(s.MaxFrame), newWork()
 	})
 	return s.setUpErr
 }

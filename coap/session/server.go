@@ -15,7 +15,7 @@ import (
 
 // maxHandshakes bounds connections that have not proved who they are. More
 // wait in the listener's queue.
-const maxHandshakes = 512
+const maxHandshakes = 1024
 
 // Server takes in devices: it accepts connections, lets Handshake prove who
 // is there, and runs a Device for each.
@@ -26,6 +26,8 @@ type Server struct {
 	// Handshake makes a Link of a connection. It blocks, with bounds of its own.
 	// When it fails it has recorded why.
 	Handshake func(ctx context.Context, nc net.Conn) (Link, error)
+	// Calm, when set, blocks before each Accept while there is more to do than can end in time.
+	Calm func(ctx context.Context) error
 	// Knock records a device that passed the handshake but never got online.
 	Knock func(keys.Knock)
 }
@@ -48,6 +50,9 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		select {
 		case places <- struct{}{}:
 		case <-ctx.Done():
+			return nil
+		}
+		if s.Calm != nil && s.Calm(ctx) != nil && ctx.Err() != nil {
 			return nil
 		}
 		nc, err := s.accept(ctx, ln)
