@@ -10,6 +10,9 @@ import (
 // Accounts turns passwords and tokens into Access. It is safe for concurrent
 // use.
 type Accounts struct {
+	// Clock says when a token expires; nil: the machine's clock. It is set before anything else is used.
+	Clock *Clock
+
 	registry Registry
 	hashing  chan struct{} // one place for each password check that may run at once
 
@@ -32,6 +35,13 @@ func NewAccounts(registry Registry) *Accounts {
 	}
 }
 
+func (a *Accounts) now() time.Time {
+	if a.Clock == nil {
+		return time.Now().UTC()
+	}
+	return a.Clock.Now()
+}
+
 // Errors of Authenticate, to be told apart by the API.
 var (
 	ErrTokenInvalid = E("token", Unauthentic, errors.New("the access token provided is invalid"))
@@ -49,7 +59,7 @@ func (a *Accounts) AddUser(ctx context.Context, name, password string, admin boo
 		return User{}, err
 	}
 	return a.registry.AddUser(User{
-		ID: NewUserID(), Name: name, Password: hash, Admin: admin, Created: time.Now().UTC(),
+		ID: NewUserID(), Name: name, Password: hash, Admin: admin, Created: a.now(),
 	})
 }
 
@@ -126,7 +136,7 @@ const refreshGrace = 14 * 24 * time.Hour
 
 // Issue makes a token and stores it.
 func (a *Accounts) Issue(g Grant) (Issued, error) {
-	now := time.Now().UTC()
+	now := a.now()
 	out := Issued{Secret: NewSecret()}
 	out.Token = Token{
 		ID: out.Secret.ID(), User: g.User, Client: g.Client, Note: g.Note, Scopes: g.Scopes, Created: now,
@@ -156,7 +166,7 @@ func (a *Accounts) Renew(refresh Secret, life time.Duration) (Issued, error) {
 	}
 	defer a.unspend(id)
 	t, ok := a.registry.Token(id)
-	if !ok || !t.Refresh || t.ExpiredAt(time.Now()) {
+	if !ok || !t.Refresh || t.ExpiredAt(a.now()) {
 		return Issued{}, ErrTokenInvalid
 	}
 	if err := a.Revoke(t.ID); err != nil {
@@ -185,7 +195,7 @@ func (a *Accounts) Authenticate(secret Secret) (Access, error) {
 	if !ok || t.Refresh {
 		return Access{}, ErrTokenInvalid
 	}
-	if t.ExpiredAt(time.Now()) {
+	if t.ExpiredAt(a.now()) {
 		return Access{}, ErrTokenExpired
 	}
 	u, ok := a.registry.User(t.User)
@@ -243,7 +253,7 @@ func (a *Accounts) Hold(ctx context.Context, id TokenID) (held context.Context, 
 	}
 	stop := func() {}
 	if t, ok := a.registry.Token(id); ok && !t.Expires.IsZero() {
-		ctx, stop = context.WithDeadlineCause(ctx, t.Expires, ErrTokenExpired)
+		ctx, stop = context.WithTimeoutCause(ctx, t.Expires.Sub(a.now()), ErrTokenExpired)
 	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	h := &hold{cancel}

@@ -37,6 +37,7 @@ type Device struct {
 	LastHandshake  time.Time `json:"last_handshake,omitzero"`
 	LastHeard      time.Time `json:"last_heard,omitzero"` // as of its last disconnect; the Hub knows better while it is online
 	LastAddress    string    `json:"last_address,omitempty"`
+	ServerAddress  string    `json:"server_address,omitempty"` // ours, as the device reached it last
 	SafeMode       bool      `json:"safe_mode,omitempty"`
 
 	// What it can do, from its describe message; nil until it was described.

@@ -39,6 +39,7 @@ type Conn interface {
 type Hub struct {
 	registry Registry
 	log      Log
+	clock    *Clock
 	logger   *slog.Logger
 
 	mu       sync.Mutex
@@ -61,6 +62,7 @@ type Hub struct {
 func NewHub(registry Registry, log Log, logger *slog.Logger) *Hub {
 	h := &Hub{
 		registry: registry, log: log, logger: logger,
+		clock:   NewClock(lastTime(registry, log)),
 		lastID:  log.Last(),
 		online:  make(map[keys.DeviceID]*Presence),
 		meters:  make(map[keys.DeviceID]*meter),
@@ -71,6 +73,35 @@ func NewHub(registry Registry, log Log, logger *slog.Logger) *Hub {
 	h.settings = registry.Settings()
 	h.server.set(h.settings.ServerPolicy)
 	return h
+}
+
+// lastTime is the last time that the cloud knows of: that of its newest event,
+// zero when there never was one. A log that was written with a clock in the
+// future does not count against a machine that agrees with its owner.
+func lastTime(registry Registry, log Log) time.Time {
+	said := registry.Settings().ClockSet
+	if since := time.Since(said); !said.IsZero() && since >= 0 && since < leap {
+		return said
+	}
+	if last := log.Last(); last != 0 {
+		return last.Time()
+	}
+	return time.Time{}
+}
+
+// Clock returns the cloud's clock, which the Hub's events are stamped by.
+func (h *Hub) Clock() *Clock { return h.clock }
+
+// SetClock makes t the cloud's time and remembers that the owner said so.
+func (h *Hub) SetClock(t time.Time) error {
+	_, err := h.registry.UpdateSettings(func(s *Settings) error {
+		s.ClockSet = t.UTC()
+		return nil
+	})
+	if err == nil {
+		h.clock.Set(t)
+	}
+	return err
 }
 
 // Totals are the Hub's figures since it started.
@@ -123,8 +154,8 @@ func (h *Hub) take(ctx context.Context, ev Event, done func(error)) error {
 
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	ev.ID = max(EventIDAt(time.Now()), h.lastID+1)
-	ev.PublishedAt = ev.ID.Time() // so cloud time never runs backwards
+	ev.PublishedAt = h.clock.Now()
+	ev.ID = max(EventIDAt(ev.PublishedAt), h.lastID+1)
 	h.lastID = ev.ID
 	p := &ev
 	h.pending = append(h.pending, p)

@@ -239,13 +239,37 @@ func TestIdsGoOnBehindTheLogWhenTheClockWentBack(t *testing.T) {
 		if a.ID != last+1 || b.ID != last+2 {
 			t.Errorf("ids %v and %v behind %v", a.ID, b.ID, last)
 		}
-		if !a.PublishedAt.Equal(a.ID.Time()) || b.PublishedAt.Before(a.PublishedAt) {
+		if a.PublishedAt.Before(last.Time()) || b.PublishedAt.Before(a.PublishedAt) {
 			t.Errorf("published at %v and %v: cloud time ran backwards", a.PublishedAt, b.PublishedAt)
 		}
-		time.Sleep(2 * time.Hour) // and the clock has caught up
+		if doubt := w.hub.Clock().Doubt(); doubt != cloud.ClockBehind {
+			t.Errorf("doubt %q", doubt)
+		}
+		time.Sleep(2 * time.Hour) // and cloud time goes on from there
 		w.publish(text("c", ann))
-		if c := <-q.C; c.ID != cloud.EventIDAt(time.Now()) {
-			t.Errorf("id %v, want that of the clock again", c.ID)
+		if c := <-q.C; c.ID != cloud.EventIDAt(last.Time().Add(2*time.Hour)) {
+			t.Errorf("id %v, want two hours after %v", c.ID, last)
+		}
+	})
+}
+
+func TestTheOwnersTimeOutlivesARestart(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		last := cloud.EventIDAt(time.Now().AddDate(70, 0, 0)) // somebody's clock stood in 2070
+		w.hub = cloud.NewHub(w.registry, ahead{w.log, last}, slog.New(slog.DiscardHandler))
+		if err := w.hub.SetClock(time.Now()); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(time.Hour)
+		w.hub = cloud.NewHub(w.registry, ahead{w.log, last}, slog.New(slog.DiscardHandler))
+		if doubt, now := w.hub.Clock().Doubt(), w.hub.Clock().Now(); doubt != "" || !now.Equal(time.Now()) {
+			t.Errorf("after a restart it is %v, doubt %q; want %v", now, doubt, time.Now())
+		}
+		q := cloud.NewQueue(1)
+		w.hub.Subscribe(cloud.Filter{AllOwners: true}, q)
+		w.publish(text("a", ann))
+		if a := <-q.C; a.ID != last+1 || !a.PublishedAt.Equal(time.Now()) {
+			t.Errorf("id %v published at %v: ids go on, the time is the owner's", a.ID, a.PublishedAt)
 		}
 	})
 }

@@ -2,6 +2,7 @@ package cloud
 
 import (
 	"context"
+	"time"
 
 	"localcloud/keys"
 )
@@ -46,6 +47,8 @@ type Settings struct {
 	DevicePolicy  Policy `json:"device_policy"`   // for each device that has none of its own
 	ServerPolicy  Policy `json:"server_policy"`   // for all devices together
 	TrustFirstUse bool   `json:"trust_first_use"` // take unknown devices in at their first connection
+
+	ClockSet time.Time `json:"clock_set,omitzero"` // the time that the owner last set
 }
 
 // DefaultSettings are those of a new cloud: nothing is ever dropped.

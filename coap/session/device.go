@@ -28,6 +28,7 @@ type Link interface {
 	SetWriteDeadline(t time.Time) error
 	Close() error
 	RemoteAddr() net.Addr
+	LocalAddr() net.Addr
 	DeviceID() keys.DeviceID
 }
 
@@ -49,7 +50,8 @@ type Device struct {
 	hub      *cloud.Hub
 	registry cloud.Registry
 	logger   *slog.Logger
-	heard    atomic.Int64 // Unix nanoseconds of the last message
+	begun    time.Time
+	heard    atomic.Int64 // nanoseconds from begun to the last message
 
 	events      chan *cloud.Event // from the Hub; when it is full the event is lost for this device and counted by the Hub
 	uncommitted chan struct{}     // a place for each publish that waits for the disk; when it is full the socket is not read
@@ -85,11 +87,11 @@ func NewDevice(l Link, hub *cloud.Hub, registry cloud.Registry, logger *slog.Log
 		link: l, hub: hub, registry: registry, record: record,
 		logger: logger.With("device", l.DeviceID().String()),
 		events: make(chan *cloud.Event, eventQueue), uncommitted: make(chan struct{}, maxUncommitted),
-		gone: make(chan struct{}),
+		gone: make(chan struct{}), begun: now,
 	}
-	d.heard.Store(now.UnixNano())
 	d.session = New(now, Config{
 		Device: l.DeviceID(), Name: record.Name, Claimed: record.Owner != "", IP: hostOf(l.RemoteAddr()),
+		Clock: hub.Clock().Now,
 	})
 	return d
 }
@@ -163,7 +165,7 @@ func broken(err error) error {
 
 func (d *Device) receive(message []byte) error {
 	now := time.Now()
-	d.heard.Store(now.UnixNano())
+	d.heard.Store(int64(now.Sub(d.begun)))
 	if d.logger.Enabled(context.Background(), slog.LevelDebug) {
 		if m, err := coap.Parse(message); err == nil {
 			d.logger.Debug("from device", "message", m)
@@ -304,4 +306,7 @@ func (d *Device) update(change func(*cloud.Device)) error {
 }
 
 // LastHeard implements cloud.Conn.
-func (d *Device) LastHeard() time.Time { return time.Unix(0, d.heard.Load()).UTC() }
+func (d *Device) LastHeard() time.Time {
+	ago := time.Since(d.begun) - time.Duration(d.heard.Load())
+	return d.hub.Clock().Now().Add(-ago)
+}

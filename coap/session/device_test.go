@@ -61,6 +61,7 @@ func (p *pipe) Write(message []byte) error {
 }
 
 func (p *pipe) DeviceID() keys.DeviceID { return p.id }
+func (p *pipe) LocalAddr() net.Addr     { return &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 5683} }
 func (p *pipe) RemoteAddr() net.Addr    { return &net.TCPAddr{IP: net.IPv4(192, 0, 2, 7), Port: 49152} }
 
 // countingRegistry counts what is written about devices.

@@ -37,10 +37,11 @@ func (d *Device) arrive(ctx context.Context, h coap.Hello) error {
 		}
 		return nil
 	}
-	address := d.link.RemoteAddr().String()
+	address, ours := d.link.RemoteAddr().String(), hostOf(d.link.LocalAddr())
 	err := d.update(func(r *cloud.Device) {
 		recordHello(r, h)
 		r.LastHandshake, r.LastHeard, r.LastAddress = d.LastHeard(), d.LastHeard(), address
+		r.ServerAddress = ours
 	})
 	switch {
 	case cloud.KindOf(err) == cloud.NotExist:

@@ -26,10 +26,11 @@ const (
 // Config is what a Session knows from the beginning.
 type Config struct {
 	Device  keys.DeviceID
-	Name    string    // the device's name, for devices that ask
-	Claimed bool      // it has an owner
-	IP      string    // the address it comes from, for devices that ask
-	Rand    io.Reader // first message id and token; nil: crypto/rand
+	Name    string           // the device's name, for devices that ask
+	Claimed bool             // it has an owner
+	IP      string           // the address it comes from, for devices that ask
+	Clock   func() time.Time // the cloud's time, for devices that ask; nil: the time of the step
+	Rand    io.Reader        // first message id and token; nil: crypto/rand
 }
 
 // Session is the conversation with one device. The zero value is not usable; see New.

@@ -16,7 +16,11 @@ func (s *Session) onTime(now time.Time, m coap.Message) error {
 		s.refuse(m)
 		return nil
 	}
-	s.reply(m, coap.TimeResponse(m.ID, m.Token[0], uint32(now.Unix())))
+	clock := now
+	if s.cfg.Clock != nil {
+		clock = s.cfg.Clock()
+	}
+	s.reply(m, coap.TimeResponse(m.ID, m.Token[0], uint32(clock.Unix())))
 	s.describeAfterBurst(now)
 	return nil
 }
