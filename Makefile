@@ -1,0 +1,81 @@
+# Two commands for people who build localcloud: `make run` and `make test`. The rest is listed by `make help`.
+
+VERSION  ?= $(shell git describe --tags --always --dirty 2>/dev/null || echo dev)
+RACE     ?= -race
+TESTTIME ?= 20m
+
+PROGRAM = bin/localcloud$(shell go env GOEXE)
+MAIN    = ./cloud/cmd/localcloud
+
+# What must compile. Which of them get an archive stands in cloud/cmd/localcloud/internal/dist.
+CROSS = linux/arm/6 linux/arm/7 linux/arm64 linux/386 darwin/amd64 darwin/arm64 windows/amd64
+# Where the tests must compile too: another system, another word size.
+VET   = linux/386 darwin/arm64 windows/amd64
+
+export CGO_ENABLED = 0
+
+.DEFAULT_GOAL = help
+.PHONY: help run build setup check check-here format vet cross race test dist bench fuzz soak clean
+
+help: ## show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: build ## start a cloud with a virtual Photon and print what to try (ARGS="--http :9090" adds flags)
+	@exec $(PROGRAM) demo $(ARGS)
+
+build: ## build bin/localcloud
+	go build -trimpath -buildvcs=false -ldflags '-s -w -X main.release=$(VERSION)' -o $(PROGRAM) $(MAIN)
+
+setup: ## install what the checks need (needs the network; as root with apt-get also Debian packages)
+	@.ci/setup
+
+check: ## everything that must hold, without a network where the machine allows that
+	@.ci/offline $(MAKE) --no-print-directory check-here
+
+test: ## make setup, then make check
+	@$(MAKE) --no-print-directory setup
+	@$(MAKE) --no-print-directory check
+
+dist: ## archives for every system, with sums, in dist/
+	@rm -rf dist
+	go run $(MAIN)/internal/dist -version '$(VERSION)' -out dist
+
+bench: ## benchmarks (BENCH=pattern)
+	go test -run '^$$' -bench '$(or $(BENCH),.)' -benchmem ./...
+
+fuzz: ## fuzz every target for FUZZTIME each (FUZZTIME=1m; 5s unless told)
+	@.ci/fuzz
+
+soak: ## what takes too long for make test: tests with the build tag soak, then ten minutes of fuzzing for each target
+	CGO_ENABLED=1 go test $(RACE) -count 1 -tags soak -timeout 12h ./...
+	@FUZZTIME=$${FUZZTIME:-10m} .ci/fuzz
+
+clean: ## remove what was built
+	rm -rf bin dist
+
+# The parts of make check, cheapest first.
+
+check-here: format vet cross race fuzz
+
+format:
+	@echo '# gofmt'
+	@found=$$(find . -name node_modules -prune -o -name '*.go' -print | xargs gofmt -l -s); \
+	if [ -n "$$found" ]; then echo "gofmt -s would change:"; echo "$$found"; exit 1; fi
+
+vet:
+	go vet ./...
+	go tool staticcheck ./...
+
+cross:
+	@set -e; for target in $(CROSS); do \
+		echo "# go build for $$target"; \
+		set -- $$(echo $$target | tr / ' '); \
+		GOOS=$$1 GOARCH=$$2 GOARM=$${3:-} go build -trimpath -buildvcs=false ./...; \
+	done
+	@set -e; for target in $(VET); do \
+		echo "# go vet for $$target"; \
+		GOOS=$${target%/*} GOARCH=$${target#*/} go vet -trimpath ./...; \
+	done
+
+race:
+	CGO_ENABLED=1 go test $(RACE) -timeout $(TESTTIME) ./...

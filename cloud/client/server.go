@@ -1,0 +1,112 @@
+package client
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"net/http"
+
+	"localcloud/cloud"
+)
+
+// Status is what the cloud says of itself. Encoded as JSON it is what the
+// server sent, with the fields that have no name here.
+type Status struct {
+	Version  string       `json:"version"`
+	Uptime   float64      `json:"uptime_s"` // seconds
+	Totals   cloud.Totals `json:"totals"`
+	Devices  int          `json:"devices"`
+	Users    int          `json:"users"`
+	Warnings []string     `json:"warnings"`
+
+	raw json.RawMessage
+}
+
+// UnmarshalJSON keeps the text beside the fields.
+func (s *Status) UnmarshalJSON(b []byte) error {
+	type plain Status
+	if err := json.Unmarshal(b, (*plain)(s)); err != nil {
+		return err
+	}
+	s.raw = bytes.Clone(b)
+	return nil
+}
+
+// MarshalJSON writes the object as the server sent it.
+func (s Status) MarshalJSON() ([]byte, error) {
+	if s.raw != nil {
+		return s.raw, nil
+	}
+	type plain Status
+	return json.Marshal(plain(s))
+}
+
+// Decode decodes the whole object into v, for fields that this package does not know.
+func (s Status) Decode(v any) error { return json.Unmarshal(s.raw, v) }
+
+// Status asks the cloud how it is.
+func (c *Client) Status(ctx context.Context) (Status, error) {
+	var s Status
+	err := c.do(ctx, call{op: "status", method: http.MethodGet, path: path("localcloud", "status"), out: &s})
+	return s, err
+}
+
+// ServerKey returns the PEM of the server's public key for TCP devices, or for UDP ones. It needs no token.
+func (c *Client) ServerKey(ctx context.Context, udp bool) ([]byte, error) {
+	p := path("server", "key")
+	if udp {
+		p += "?udp=1"
+	}
+	return c.fetch(ctx, call{op: "server key", method: http.MethodGet, path: p})
+}
+
+// Policies are the rate limits of a cloud.
+type Policies struct {
+	Device cloud.Policy `json:"device"` // for each device that has none of its own
+	Server cloud.Policy `json:"server"` // for all devices together
+}
+
+// Policies returns the rate limits.
+func (c *Client) Policies(ctx context.Context) (Policies, error) {
+	var p Policies
+	err := c.do(ctx, call{op: "policy", method: http.MethodGet, path: path("localcloud", "policy"), out: &p})
+	return p, err
+}
+
+// SetPolicies changes the rate limits; a nil one stays as it is.
+func (c *Client) SetPolicies(ctx context.Context, device, server *cloud.Policy) (Policies, error) {
+	in := map[string]any{}
+	if device != nil {
+		in["device"] = device
+	}
+	if server != nil {
+		in["server"] = server
+	}
+	var p Policies
+	err := c.do(ctx, call{op: "policy", method: http.MethodPut, path: path("localcloud", "policy"), in: in, out: &p})
+	return p, err
+}
+
+// SetDevicePolicy gives a device a rate limit of its own, or with nil the server's.
+func (c *Client) SetDevicePolicy(ctx context.Context, device string, p *cloud.Policy) error {
+	in := map[string]any{"policy": p}
+	return c.do(ctx, call{op: "device policy", method: http.MethodPut, path: path("localcloud", "devices", device, "policy"), in: in})
+}
+
+// Settings are the owner's switches.
+type Settings struct {
+	TrustFirstUse bool `json:"trust_first_use"` // take unknown devices in at their first connection
+}
+
+// Settings returns the owner's switches.
+func (c *Client) Settings(ctx context.Context) (Settings, error) {
+	var s Settings
+	err := c.do(ctx, call{op: "settings", method: http.MethodGet, path: path("localcloud", "settings"), out: &s})
+	return s, err
+}
+
+// SetSettings changes the owner's switches.
+func (c *Client) SetSettings(ctx context.Context, s Settings) (Settings, error) {
+	err := c.do(ctx, call{op: "settings", method: http.MethodPut, path: path("localcloud", "settings"), in: s, out: &s})
+	return s, err
+}

@@ -1,0 +1,140 @@
+package main_test
+
+import (
+	"encoding/json"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// particle-api-js from npm, unmodified, in two generations that differ in
+// almost everything (superagent and node-fetch, token in the query and in the
+// header), uses the cloud and a virtual device as their users do. What is
+// checked stands in testdata/clients/api.mjs.
+func TestParticleAPIJS(t *testing.T) {
+	node, err := exec.LookPath("node")
+	if err != nil {
+		t.Fatalf("%v; run: make setup", err)
+	}
+	versions := []string{"api12", "api9"} // aliases in package.json
+	for _, version := range versions {
+		if _, err := os.Stat(filepath.Join("testdata/clients/node_modules", version)); err != nil {
+			t.Fatalf("%v; run: make setup", err)
+		}
+	}
+
+	program, data := buildProgram(t), t.TempDir()
+	cloud := start(t, exec.Command(program, append([]string{"serve", "--data", data}, anyPort...)...)).ready(t)
+	key := filepath.Join(t.TempDir(), "server.pem")
+	if err := os.WriteFile(key, []byte(output(t, "", program, "keys", "export", "--data", data)), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	// The first user is an administrator and sees everything: none of those below.
+	output(t, "owner's password\n", program, "user", "add", "owner@example.com", "--password-stdin", "--data", data)
+
+	for _, version := range versions {
+		t.Run(version, func(t *testing.T) {
+			t.Parallel()
+			user, password := version+"@example.com", "a password of "+version
+			output(t, password+"\n", program, "user", "add", user, "--password-stdin", "--data", data)
+			var token struct{ Token string }
+			made := output(t, "", program, "token", "create", "--user", user, "--data", data, "--json")
+			if err := json.Unmarshal([]byte(made), &token); err != nil || token.Token == "" {
+				t.Fatalf("token create printed %q: %v", made, err)
+			}
+
+			device := start(t, exec.Command(program, "virtual", "--stdio", "--http", "http://"+cloud.HTTP, "--tcp", cloud.TCP, "--token", token.Token, "--server-key", key))
+			id := equip(t, device)
+			arguments := make(chan []string, 1)
+			go func() { arguments <- answer(device) }()
+
+			script := exec.Command(node, "api.mjs")
+			script.Dir = "testdata/clients"
+			script.Env = append(os.Environ(), "API="+version, "BASE=http://"+cloud.HTTP, "USER="+user, "PASSWORD="+password, "DEVICE="+id, "GREETING="+greeting, "IDLE=17")
+			verdict(t, start(t, script))
+
+			// The script sees return values alone; the device tells what reached it.
+			device.stdin.Close()
+			device.cmd.Process.Kill()
+			want := []string{"on", "", `grün 世界 🌍 "quoted" \ <b>`}
+			if got := <-arguments; !slices.Equal(got, want) {
+				t.Errorf("led was called with %q, want %q", got, want)
+			}
+		})
+	}
+}
+
+const greeting = "grüß dich 你好 🙂"
+
+// equip gives a virtual device what api.mjs asks of it, and returns its id when it is online.
+func equip(t *testing.T, device *process) string {
+	t.Helper()
+	type op map[string]any
+	for _, line := range []op{
+		{"op": "variable", "name": "count", "type": "int", "value": 7},
+		{"op": "variable", "name": "temp", "type": "double", "value": 21.5},
+		{"op": "variable", "name": "on", "type": "bool", "value": true},
+		{"op": "variable", "name": "text", "type": "string", "value": greeting},
+		{"op": "function", "name": "led", "ret": 42},
+		{"op": "function", "name": "emit", "ret": 0},
+	} {
+		if err := device.send(line); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for {
+		var ev struct{ Ev, ID string }
+		if device.next(t, &ev); ev.Ev == "online" {
+			return ev.ID
+		}
+	}
+}
+
+// answer publishes what calls of emit ask for until the device's output ends,
+// and returns the arguments that led was called with.
+func answer(device *process) []string {
+	var led []string
+	for line := range device.lines {
+		var ev struct{ Ev, Name, Arg string }
+		if json.Unmarshal([]byte(line), &ev) != nil || ev.Ev != "call" {
+			continue
+		}
+		if ev.Name == "led" {
+			led = append(led, ev.Arg)
+			continue
+		}
+		var event struct{ Name, Data string }
+		if json.Unmarshal([]byte(ev.Arg), &event) != nil {
+			continue // the script misses its event and says so
+		}
+		device.send(map[string]any{"op": "publish", "name": event.Name, "data": event.Data, "ttl": 10, "private": true})
+	}
+	return led
+}
+
+// verdict reports each check of a script that failed.
+func verdict(t *testing.T, script *process) {
+	t.Helper()
+	checks := 0
+	for line := range script.lines {
+		var c struct {
+			Check string
+			OK    bool
+			Error string
+		}
+		if err := json.Unmarshal([]byte(line), &c); err != nil {
+			t.Errorf("%s printed %q", script.name, line)
+			continue
+		}
+		checks++
+		if !c.OK {
+			t.Errorf("%s:\n%s", c.Check, strings.TrimSpace(c.Error))
+		}
+	}
+	if code := script.wait(t); code != 0 || checks == 0 {
+		t.Errorf("%s ended with %d after %d checks\n%s", script.name, code, checks, script.said.String())
+	}
+}

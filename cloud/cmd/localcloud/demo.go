@@ -1,0 +1,253 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"localcloud/cloud"
+	"localcloud/cloud/client"
+	"localcloud/coap"
+	"localcloud/coap/virtual"
+	"localcloud/keys"
+)
+
+// demoCmd is "localcloud demo".
+type demoCmd struct {
+	Data     string     `default:"${demo}" help:"The demo's own data directory (default: ${demo})." placeholder:"DIR"`
+	HTTP     string     `name:"http" default:":8080" help:"Where apps, pages and scripts connect (default: :8080, or a free port)." placeholder:"ADDR"`
+	TCP      string     `name:"tcp" default:":5683" help:"Where boards connect (default: :5683, or a free port)." placeholder:"ADDR"`
+	LogLevel slog.Level `default:"warn" help:"How much to log: debug, info, warn or error (default: warn)." placeholder:"LEVEL" env:"LOCALCLOUD_LOG_LEVEL"`
+}
+
+// Help is the long text of --help.
+func (*demoCmd) Help() string {
+	return "It makes a user and a virtual Photon that publishes a temperature every second, and prints what to try. " +
+		"Ctrl-C ends it; the next time everything is there again. Your own cloud (serve) is not touched."
+}
+
+// The demo's user and device.
+const (
+	demoUser   = "demo"
+	demoDevice = "demo-photon"
+	demoEvent  = "demo/temperature"
+)
+
+// demoState is DATA/demo.json, with which the next demo goes on. Mode 0600.
+type demoState struct {
+	Password string        `json:"password"`
+	Token    cloud.Secret  `json:"token"` // read-only
+	Device   keys.DeviceID `json:"device"`
+}
+
+// Run runs the demo until ctx ends.
+func (c *demoCmd) Run(ctx context.Context, t *terminal) error {
+	logger := slog.New(slog.NewTextHandler(t.err, &slog.HandlerOptions{Level: c.LogLevel}))
+	s, err := c.start(ctx, t, logger)
+	if err != nil {
+		return err
+	}
+	running, cancel := context.WithCancel(ctx)
+	var photon sync.WaitGroup
+	err = c.furnish(running, t, s, logger, &photon)
+	if ctx.Err() != nil {
+		err = nil // ended before it had begun
+	}
+	if err == nil {
+		err = s.wait(ctx)
+	} else {
+		err = errors.Join(err, s.stop())
+	}
+	cancel()
+	photon.Wait()
+	return err
+}
+
+// start starts the cloud; where somebody else has the port, on a free one.
+func (c *demoCmd) start(ctx context.Context, t *terminal, logger *slog.Logger) (*server, error) {
+	set := settings{Data: c.Data, HTTP: c.HTTP, TCP: c.TCP}
+	for {
+		s, err := start(ctx, set, logger)
+		var busy *busyError
+		if !errors.As(err, &busy) {
+			return s, err
+		}
+		t.printf("Another program uses %s, so the demo takes a free port.\n", busy.address)
+		host := busy.address[:strings.LastIndexByte(busy.address, ':')]
+		if busy.flag == "http" {
+			set.HTTP = host + ":0"
+		} else {
+			set.TCP = host + ":0"
+		}
+	}
+}
+
+// furnish makes or finds the user, the token and the device, turns the device on and says what to try.
+func (c *demoCmd) furnish(ctx context.Context, t *terminal, s *server, logger *slog.Logger, photon *sync.WaitGroup) error {
+	api := &client.Client{BaseURL: loopback(s.httpSocket.Addr()), Token: s.parts.secret, HTTP: newHTTPClient()}
+	state, err := furnishCloud(ctx, api, s.dir)
+	if err != nil {
+		return err
+	}
+	device, err := furnishDevice(ctx, api, s, state.Device, logger)
+	if err != nil {
+		return err
+	}
+	var led atomic.Int32
+	began := time.Now()
+	err = errors.Join(
+		device.Function("led", func(arg string) int32 {
+			state, value := "off", int32(0)
+			if arg == "on" {
+				state, value = "on", 1
+			}
+			if led.Swap(value) != value {
+				fmt.Fprintf(t.err, "%s: the LED is %s\n", demoDevice, state)
+			}
+			return value
+		}),
+		device.Variable("temperature", coap.Double, func() any { return temperature(began) }),
+	)
+	if err != nil {
+		return err
+	}
+	photon.Go(func() { device.Run(ctx) })
+	photon.Go(func() { publishTemperature(ctx, device, began) })
+	c.say(t, s, state)
+	return nil
+}
+
+// temperature is what the demo measures: a room that warms and cools within two minutes.
+func temperature(began time.Time) float64 {
+	phase := time.Since(began).Seconds() / 120 * 2 * math.Pi
+	return math.Round((21+3*math.Sin(phase))*100) / 100
+}
+
+func publishTemperature(ctx context.Context, device *virtual.Device, began time.Time) {
+	second := time.NewTicker(time.Second)
+	defer second.Stop()
+	for {
+		select {
+		case <-second.C:
+			if device.Online() {
+				device.Publish(ctx, virtual.Event{Name: demoEvent, Data: fmt.Appendf(nil, "%.2f", temperature(began)), Private: true})
+			}
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// furnishCloud makes what is not there yet and keeps it in demo.json.
+func furnishCloud(ctx context.Context, api *client.Client, dir string) (demoState, error) {
+	path := filepath.Join(dir, "demo.json")
+	var state demoState
+	text, err := os.ReadFile(path)
+	if err == nil {
+		err = json.Unmarshal(text, &state)
+	}
+	if err != nil && !errors.Is(err, os.ErrNotExist) {
+		return state, fmt.Errorf("%s: %w; remove the directory to begin anew", path, err)
+	}
+	if state.Password == "" {
+		state.Password, state.Device = string(cloud.NewSecret()[:12]), randomID()
+	}
+	_, err = api.AddUser(ctx, demoUser, state.Password, false)
+	if cloud.KindOf(err) == cloud.Exist {
+		err = api.SetPassword(ctx, demoUser, state.Password)
+	}
+	if err != nil {
+		return state, err
+	}
+	tokens, err := api.Tokens(ctx, demoUser)
+	if err != nil {
+		return state, err
+	}
+	if !slices.ContainsFunc(tokens, func(t client.Token) bool { return t.ID == state.Token.ID() }) {
+		never := time.Duration(0)
+		token, err := api.CreateToken(ctx, client.Grant{
+			User: demoUser, Scopes: []cloud.Scope{cloud.ScopeReadOnly}, Note: "demo", Life: &never,
+		})
+		if err != nil {
+			return state, err
+		}
+		state.Token = token.Secret
+	}
+	text, err = json.Marshal(state)
+	if err != nil {
+		return state, err
+	}
+	return state, os.WriteFile(path, append(text, '\n'), 0o600)
+}
+
+// furnishDevice registers the device, with the key of the last time if there is one.
+func furnishDevice(ctx context.Context, api *client.Client, s *server, id keys.DeviceID, logger *slog.Logger) (*virtual.Device, error) {
+	path := filepath.Join(s.dir, "demo-photon.pem")
+	if _, err := os.Stat(path); errors.Is(err, os.ErrNotExist) {
+		key, err := keys.GenerateDeviceRSA()
+		if err != nil {
+			return nil, err
+		}
+		text, err := keys.MarshalDevicePrivateKeyPEM(key)
+		if err != nil {
+			return nil, err
+		}
+		if err := os.WriteFile(path, text, 0o600); err != nil {
+			return nil, err
+		}
+	}
+	key, err := readDeviceKey(path)
+	if err != nil {
+		return nil, err
+	}
+	public, err := keys.NewRSAPublicKey(&key.PublicKey)
+	if err != nil {
+		return nil, err
+	}
+	_, err = api.AddDevice(ctx, client.NewDevice{ID: id, Key: public, Name: demoDevice, Owner: demoUser})
+	if cloud.KindOf(err) == cloud.Exist { // of the last time; the key may be another one, if its file was removed
+		err = api.Provision(ctx, id, public)
+	}
+	if err != nil {
+		return nil, err
+	}
+	return virtual.New(virtual.Config{
+		ID: id, Key: key, ServerKey: &s.parts.identity.TCP.PublicKey, Reconnect: true, Logger: logger,
+		Dial: dialTCP(onLoopback(s.tcpSocket.Addr())),
+	}), nil
+}
+
+// say prints what there is and what to try.
+func (c *demoCmd) say(t *terminal, s *server, state demoState) {
+	url := loopback(s.httpSocket.Addr())
+	t.printf(`
+This is localcloud with a made-up Photon, %[1]s. See what it publishes, live:
+
+  curl -N "%[2]s/v1/devices/events/demo?access_token=%[3]s"
+
+What else to try, in another terminal:
+
+  localcloud device list --data %[4]s
+  localcloud device call %[1]s led on --data %[4]s
+  localcloud device get %[1]s temperature --data %[4]s
+  localcloud status --data %[4]s
+
+Particle's own tools: user %[5]s, password %[6]s, at %[2]s
+Ctrl-C ends it.
+`, demoDevice, url, string(state.Token), s.dir, demoUser, state.Password)
+	for _, address := range reachable("http://", s.httpSocket.Addr()) {
+		if address != url {
+			t.printf("From other machines: %s\n", address)
+		}
+	}
+}

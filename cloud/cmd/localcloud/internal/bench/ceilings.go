@@ -1,0 +1,223 @@
+package bench
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"crypto/rsa"
+	"errors"
+	"fmt"
+	"io"
+	"iter"
+	"net"
+	"net/http"
+	"net/url"
+	"os"
+	"path/filepath"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"localcloud/cloud/client"
+)
+
+// measured are ceilings that several scenarios need, once they are known.
+type measured struct {
+	serverKey *rsa.PrivateKey // like a server's
+	requests  map[int]float64 // HTTP requests a second, by how many are in flight
+}
+
+// ceilingTime is how long each ceiling is measured.
+const ceilingTime = time.Second
+
+// tries yields until it is time to stop measuring a ceiling that began just now.
+func (r *run) tries(ctx context.Context) iter.Seq[int] {
+	return func(yield func(int) bool) {
+		began := time.Now()
+		for n := 0; time.Since(began) < ceilingTime && n < cmp.Or(r.most, 1_000_000) && ctx.Err() == nil && yield(n); n++ {
+		}
+	}
+}
+
+// ceilings measures what the machine does without a cloud.
+func ceilings(ctx context.Context, r *run) error {
+	alone, err := r.rsaTime(ctx, 1)
+	if err != nil {
+		return err
+	}
+	all, err := r.rsaTime(ctx, runtime.GOMAXPROCS(0))
+	if err != nil {
+		return err
+	}
+	r.add("RSA of one handshake, one core busy", micros(alone), "µs CPU", nil)
+	r.add("RSA of one handshake, all cores busy", micros(all), "µs CPU", nil)
+	if err := r.syncedWrites(ctx); err != nil {
+		return err
+	}
+	if err := r.roundTrips(ctx); err != nil {
+		return err
+	}
+	rate, err := r.requestCeiling(ctx, r.inFlight(16))
+	if err == nil {
+		r.add(fmt.Sprintf("plain HTTP server, %d in flight", r.inFlight(16)), rate, "requests/s", nil)
+	}
+	return err
+}
+
+func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
+
+// rsaTime returns the CPU time of the RSA that a server does for a handshake: it
+// decrypts and signs with its own key, and encrypts to the device's.
+func (r *run) rsaTime(ctx context.Context, workers int) (time.Duration, error) {
+	work, err := r.rsaWork()
+	if err != nil {
+		return 0, err
+	}
+	var ops atomic.Int64
+	used := ownCPU()
+	var all sync.WaitGroup
+	for range workers {
+		all.Go(func() {
+			for range r.tries(ctx) {
+				if work() != nil {
+					return
+				}
+				ops.Add(1)
+			}
+		})
+	}
+	all.Wait()
+	if ops.Load() == 0 {
+		return 0, errors.Join(errors.New("RSA does not work"), ctx.Err(), work())
+	}
+	return (ownCPU() - used) / time.Duration(ops.Load()), nil
+}
+
+func (r *run) rsaWork() (func() error, error) {
+	if r.ceilings.serverKey == nil {
+		key, err := rsa.GenerateKey(rand.Reader, 2048)
+		if err != nil {
+			return nil, err
+		}
+		r.ceilings.serverKey = key
+	}
+	server := r.ceilings.serverKey
+	device, err := r.deviceKey()
+	if err != nil {
+		return nil, err
+	}
+	//lint:ignore SA1019 the boards' protocol, whose cost is measured here
+	sealed, err := rsa.EncryptPKCS1v15(rand.Reader, &server.PublicKey, make([]byte, 214))
+	if err != nil {
+		return nil, err
+	}
+	return func() error {
+		//lint:ignore SA1019 see above
+		_, err1 := rsa.DecryptPKCS1v15(nil, server, sealed)
+		//lint:ignore SA1019 see above
+		_, err2 := rsa.EncryptPKCS1v15(rand.Reader, &device.PublicKey, sealed[:40])
+		_, err3 := rsa.SignPKCS1v15(nil, server, 0, sealed[:20])
+		return errors.Join(err1, err2, err3)
+	}, nil
+}
+
+// syncedWrites measures a file that grows by 4 kB at a time, synced each time.
+func (r *run) syncedWrites(ctx context.Context) error {
+	dir, err := r.tempDir()
+	if err != nil {
+		return err
+	}
+	f, err := os.Create(filepath.Join(dir, "synced"))
+	if err != nil {
+		return err
+	}
+	defer f.Close()
+	took := newLatency()
+	block := make([]byte, 4096)
+	for range r.tries(ctx) {
+		at := time.Now()
+		_, err := f.Write(block)
+		if err := errors.Join(err, f.Sync()); err != nil {
+			return err
+		}
+		took.record(time.Since(at))
+	}
+	r.addLatency("synced write of 4 kB", took, nil, nil)
+	return nil
+}
+
+// roundTrips measures 64 bytes there and back over a connection.
+func (r *run) roundTrips(ctx context.Context) error {
+	ln, err := r.Network.Listen()
+	if err != nil {
+		return err
+	}
+	defer ln.Close()
+	go echo(ln)
+	nc, err := r.Network.Dial(ctx, ln.Addr())
+	if err != nil {
+		return err
+	}
+	defer nc.Close()
+	took := newLatency()
+	message := make([]byte, 64)
+	for range r.tries(ctx) {
+		at := time.Now()
+		if _, err := nc.Write(message); err != nil {
+			return err
+		}
+		if _, err := io.ReadFull(nc, message); err != nil {
+			return err
+		}
+		took.record(time.Since(at))
+	}
+	r.addLatency("64 bytes there and back over TCP", took, nil, nil)
+	return nil
+}
+
+// echo answers one connection with what it says.
+func echo(ln net.Listener) {
+	nc, err := ln.Accept()
+	if err != nil {
+		return
+	}
+	defer nc.Close()
+	io.Copy(nc, nc)
+}
+
+// requestCeiling returns how many requests a second our clients get answered by a
+// server that does nothing, as JSON of the size of a call's answer.
+func (r *run) requestCeiling(ctx context.Context, inFlight int) (float64, error) {
+	if rate, ok := r.ceilings.requests[inFlight]; ok {
+		return rate, nil
+	}
+	ln, err := r.Network.Listen()
+	if err != nil {
+		return 0, err
+	}
+	answer := []byte(`{"connected":true,"id":"0123456789abcdef01234567","last_app":"","name":null,"return_value":12345}`)
+	server := http.Server{Handler: http.HandlerFunc(func(w http.ResponseWriter, q *http.Request) {
+		io.Copy(io.Discard, q.Body)
+		w.Header().Set("Content-Type", "application/json")
+		w.Write(answer)
+	})}
+	go server.Serve(ln)
+	defer server.Close()
+	c := &Cloud{
+		API:      &client.Client{BaseURL: (&url.URL{Scheme: "http", Host: "ceiling"}).String()},
+		DialHTTP: func(ctx context.Context) (net.Conn, error) { return r.Network.Dial(ctx, ln.Addr()) },
+	}
+	l, err := r.requests(c, inFlight, func(worker int) request {
+		return request{method: http.MethodPost, path: "/v1/devices/0123456789abcdef01234567/f", body: `{"args":"12345"}`}
+	})
+	if err != nil {
+		return 0, err
+	}
+	l.measure(ctx, ceilingTime)
+	if r.ceilings.requests == nil {
+		r.ceilings.requests = make(map[int]float64)
+	}
+	r.ceilings.requests[inFlight] = l.rate()
+	return l.rate(), nil
+}

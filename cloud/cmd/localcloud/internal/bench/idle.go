@@ -1,0 +1,50 @@
+package bench
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+)
+
+// idle measures devices that stay connected and say nothing but their pings,
+// one in 15 s.
+func idle(ctx context.Context, r *run) error {
+	c, err := r.cloud(ctx)
+	if err != nil {
+		return err
+	}
+	f, err := r.fleet(ctx, c, r.devices(1000))
+	if err != nil {
+		return errors.Join(err, c.close())
+	}
+	if c, err = r.again(ctx, c); err != nil {
+		return err
+	}
+	defer c.close()
+	f.cloud = c
+	wait(ctx, settleTime)
+	before, unknown := c.usage()
+	r.progress("%d devices connect", len(f.members))
+	defer f.disconnect()
+	if err := f.connect(ctx, window); err != nil {
+		return err
+	}
+	wait(ctx, 2*time.Second) // until they have said all that boards say then
+	r.progress("idle")
+	span := c.begin()
+	wait(ctx, r.duration(16*time.Second))
+	s := span.end()
+	n := float64(len(f.members))
+	if unknown != nil || s.err != nil {
+		r.lack("memory per idle device", "bytes", errUnmeasured.Error())
+		r.lack("CPU while idle", "% of a core", errUnmeasured.Error())
+	} else {
+		r.add(fmt.Sprintf("memory per idle device, of %.0f", n), float64(s.rss-before.RSS)/n, "bytes", aim("<=", 8192))
+		r.add("memory before they came", float64(before.RSS)/1e6, "MB", nil)
+		r.add("CPU while idle", 100*s.server.Seconds()/s.elapsed.Seconds(), "% of a core", aim("<=", 5))
+		r.add("written to disk while idle", float64(s.written)/s.elapsed.Seconds(), "bytes/s", nil)
+	}
+	r.addTrouble(f)
+	return nil
+}

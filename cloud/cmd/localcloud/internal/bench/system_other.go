@@ -1,0 +1,12 @@
+//go:build !linux
+
+package bench
+
+import "os/exec"
+
+// UsageOf returns what tells the usage of a process of this machine: here nothing does.
+func UsageOf(int) func() (Usage, error) { return nil }
+
+func inMemory(string) bool { return false }
+
+func separate(*exec.Cmd) {}

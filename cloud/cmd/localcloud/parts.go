@@ -1,0 +1,63 @@
+package main
+
+import (
+	"errors"
+	"log/slog"
+	"path/filepath"
+	"time"
+
+	"localcloud/cloud"
+	"localcloud/cloud/api"
+	"localcloud/cloud/store"
+	"localcloud/keys"
+)
+
+// maxKnocks bounds the list of devices that were not let in.
+const maxKnocks = 1000
+
+// partsConfig is what a cloud over a data directory needs to know.
+type partsConfig struct {
+	logger   *slog.Logger
+	maxAge   time.Duration // of events; 0: the store's default, negative: no bound
+	maxBytes int64         // of events; 0: the store's default
+	status   func() any    // what the running cloud adds to its status; nil: nothing
+}
+
+// parts are the pieces of one cloud over one data directory, put together:
+// those that serve runs, and a command without a running cloud.
+type parts struct {
+	store    *store.Store
+	identity keys.Identity
+	created  bool // the identity was made just now: a new cloud
+	hub      *cloud.Hub
+	accounts *cloud.Accounts
+	knocks   *cloud.Knocks
+	api      *api.Server
+	secret   cloud.Secret // opens everything, for the commands on this machine; another one each time
+}
+
+// openParts opens a data directory, which it makes if there is none. Only one process can have it.
+func openParts(dir string, c partsConfig) (*parts, error) {
+	s, err := store.Open(dir, store.Options{EventsMaxAge: c.maxAge, EventsMaxBytes: c.maxBytes, Logger: c.logger})
+	if err != nil {
+		return nil, err
+	}
+	p := &parts{store: s, knocks: cloud.NewKnocks(maxKnocks), secret: cloud.NewSecret()}
+	if p.identity, p.created, err = keys.OpenIdentity(keysDir(dir)); err != nil {
+		return nil, errors.Join(err, s.Close())
+	}
+	p.hub = cloud.NewHub(s.Registry(), s.Events(), c.logger)
+	p.accounts = cloud.NewAccounts(s.Registry())
+	p.api = api.New(api.Config{
+		Hub: p.hub, Registry: s.Registry(), Accounts: p.accounts, Knocks: p.knocks,
+		ServerKeys: func() (tcp, udp []byte) { return p.identity.TCPPublicPEM(), p.identity.UDPPublicPEM() },
+		Control:    p.secret, Status: c.status, Logger: c.logger,
+	})
+	return p, nil
+}
+
+// close gives the data directory back; what was acknowledged is on disk.
+func (p *parts) close() error { return p.store.Close() }
+
+// keysDir is where the server's own keys lie.
+func keysDir(dir string) string { return filepath.Join(dir, "keys") }

@@ -1,0 +1,137 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"log/slog"
+	"os"
+	"time"
+)
+
+// settings are all that can be set about a cloud that runs. Each can come from
+// the command line, the environment or a file, see config.go.
+type settings struct {
+	Config string `help:"Read settings from this file: lines such as http = \":80\", named as these flags." placeholder:"FILE.toml" env:"LOCALCLOUD_CONFIG" settings:""`
+	Data   string `help:"Directory for everything the cloud remembers (default: ${data})." placeholder:"DIR" env:"LOCALCLOUD_DATA"`
+
+	HTTP  string `name:"http" default:":8080" help:"Where apps, pages and scripts connect: the HTTP API (default: :8080)." placeholder:"ADDR" env:"LOCALCLOUD_HTTP"`
+	TCP   string `name:"tcp" default:":5683" help:"Where Core, Photon and P1 connect: CoAP over TCP (default: :5683)." placeholder:"ADDR" env:"LOCALCLOUD_TCP"`
+	UDP   string `name:"udp" default:":5684" help:"Where newer boards connect: CoAP over DTLS (default: :5684; not served yet)." placeholder:"ADDR" env:"LOCALCLOUD_UDP"`
+	Relay string `name:"relay" default:":8070" help:"Where fast data of devices comes in: the relay (default: :8070; not served yet)." placeholder:"ADDR" env:"LOCALCLOUD_RELAY"`
+
+	TrustFirstUse *bool `negatable:"" help:"Take in every board that connects for the first time, without asking. The cloud remembers it until you say --no-trust-first-use." env:"LOCALCLOUD_TRUST_FIRST_USE"`
+	EventsMaxAge  *span `help:"How long events are kept: 30d, 12h, never (as long as there is room; default: 7d)." placeholder:"TIME" env:"LOCALCLOUD_EVENTS_MAX_AGE"`
+	EventsMaxSize size  `help:"How much room events may take: 500MB, 2GB (default: 1GB)." placeholder:"SIZE" env:"LOCALCLOUD_EVENTS_MAX_SIZE"`
+
+	LogLevel slog.Level `default:"info" help:"How much to log: debug, info, warn or error (default: info)." placeholder:"LEVEL" env:"LOCALCLOUD_LOG_LEVEL"`
+	LogJSON  bool       `name:"log-json" help:"Log in JSON." env:"LOCALCLOUD_LOG_JSON"`
+}
+
+// maxAge is EventsMaxAge as the store has it: 0 is its default, negative no bound.
+func (s *settings) maxAge() time.Duration {
+	switch {
+	case s.EventsMaxAge == nil:
+		return 0
+	case *s.EventsMaxAge == 0:
+		return -1
+	}
+	return time.Duration(*s.EventsMaxAge)
+}
+
+// logger returns the one logger of a process that serves.
+func (s *settings) logger(w io.Writer) *slog.Logger {
+	options := &slog.HandlerOptions{Level: s.LogLevel}
+	if s.LogJSON {
+		return slog.New(slog.NewJSONHandler(w, options))
+	}
+	return slog.New(slog.NewTextHandler(w, options))
+}
+
+func quietLogger() *slog.Logger { return slog.New(slog.DiscardHandler) }
+
+// serveCmd is "localcloud serve".
+type serveCmd struct {
+	settings `embed:""`
+}
+
+// Help is the long text of --help.
+func (*serveCmd) Help() string {
+	return "When it serves, it prints one line of JSON on standard output with the addresses in use; the log goes to " +
+		"standard error. Address 127.0.0.1:0 picks a free port. Settings come from the command line, else from the environment, " +
+		"else from the file of --config. End it with Ctrl-C: devices are disconnected, requests finish, event streams end last."
+}
+
+// Run serves until ctx ends.
+func (c *serveCmd) Run(ctx context.Context, t *terminal) error {
+	s, err := start(ctx, c.settings, c.logger(t.err))
+	if err != nil {
+		return err
+	}
+	if err := json.NewEncoder(t.out).Encode(s.ready()); err != nil {
+		s.stop()
+		return fmt.Errorf("ready line: %w", err)
+	}
+	if isTerminal(t.err) {
+		s.welcome(t.err)
+	}
+	return s.wait(ctx)
+}
+
+// ready is the line that tells a script where the cloud is.
+type ready struct {
+	Ready bool `json:"ready"`
+	addresses
+	PID int `json:"pid"`
+}
+
+// addresses are the sockets that listen; empty: none.
+type addresses struct {
+	HTTP  string `json:"http"`
+	TCP   string `json:"tcp"`
+	UDP   string `json:"udp"`
+	Relay string `json:"relay"`
+}
+
+func (s *server) ready() ready {
+	return ready{Ready: true, addresses: s.addresses(), PID: os.Getpid()}
+}
+
+func (s *server) addresses() addresses {
+	return addresses{HTTP: s.httpSocket.Addr().String(), TCP: s.tcpSocket.Addr().String()}
+}
+
+// welcome tells a person at a terminal where to connect and what to do next.
+func (s *server) welcome(w io.Writer) {
+	fmt.Fprintf(w, "\nlocalcloud serves the data in %s\n", s.dir)
+	for _, url := range reachable("http://", s.httpSocket.Addr()) {
+		fmt.Fprintf(w, "  apps and scripts: %s\n", url)
+	}
+	for _, address := range reachable("", s.tcpSocket.Addr()) {
+		fmt.Fprintf(w, "  Core, Photon, P1: %s\n", address)
+	}
+	if len(s.parts.store.Registry().Users()) == 0 {
+		fmt.Fprintf(w, "  There is no user yet. Make the owner, in another terminal: localcloud user add NAME --data %s\n", s.dir)
+	}
+	fmt.Fprintln(w, "  Ctrl-C ends it.")
+	fmt.Fprintln(w)
+}
+
+// wait returns when ctx has ended and everything is stopped, or something failed that the cloud cannot do without.
+func (s *server) wait(ctx context.Context) error {
+	var failed error
+	select {
+	case <-ctx.Done():
+		s.logger.Info("stopping")
+	case failed = <-s.failed:
+		s.logger.Error("stopping because of a failure", "err", failed)
+	}
+	began := time.Now()
+	err := s.stop()
+	s.logger.Info("stopped", "took", time.Since(began).Round(time.Millisecond).String())
+	if failed != nil {
+		return failed
+	}
+	return err
+}

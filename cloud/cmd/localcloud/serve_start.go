@@ -1,0 +1,198 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"syscall"
+
+	"localcloud/cloud"
+	"localcloud/cloud/store"
+)
+
+// server is one cloud that runs in this process. Two can run at once.
+type server struct {
+	dir    string
+	logger *slog.Logger
+
+	parts      *parts
+	httpSocket *lateListener
+	tcpSocket  *lateListener
+
+	http       *http.Server
+	gate       *gate              // counts requests, and closes for new ones
+	devices    context.CancelFunc // ends the connections of all devices
+	failed     chan error         // a socket that accepts no more; one place for each goroutine
+	httpEnded  chan struct{}
+	devicesEnd chan struct{}
+}
+
+// start opens the data directory and the sockets and serves. When it returns
+// without an error, everything listens and control.json is there; stop has to follow.
+func start(ctx context.Context, c settings, logger *slog.Logger) (*server, error) {
+	dir, err := dataDir(c.Data)
+	if err != nil {
+		return nil, err
+	}
+	s := &server{
+		dir: dir, logger: logger, gate: newGate(),
+		failed: make(chan error, 2), httpEnded: make(chan struct{}), devicesEnd: make(chan struct{}),
+	}
+	s.parts, err = openParts(dir, partsConfig{
+		logger: logger, maxAge: c.maxAge(), maxBytes: int64(c.EventsMaxSize), status: s.status,
+	})
+	if err != nil {
+		return nil, explainOpen(dir, err)
+	}
+	if err := s.open(c); err != nil {
+		s.closeSockets()
+		return nil, errors.Join(err, s.parts.close())
+	}
+	s.run(context.WithoutCancel(ctx))
+	file := control{URL: loopback(s.httpSocket.Addr()), Secret: string(s.parts.secret), PID: os.Getpid()}
+	if err := file.write(dir); err != nil {
+		return nil, errors.Join(fmt.Errorf("control.json: %w", err), s.stop())
+	}
+	a := s.addresses()
+	logger.Info("serving", "http", a.HTTP, "tcp", a.TCP, "data", dir, "version", version())
+	return s, nil
+}
+
+// open applies the settings that the registry keeps, and opens the sockets.
+func (s *server) open(c settings) error {
+	if c.TrustFirstUse != nil {
+		settings, err := s.parts.store.Registry().UpdateSettings(func(set *cloud.Settings) error {
+			set.TrustFirstUse = *c.TrustFirstUse
+			return nil
+		})
+		if err != nil {
+			return err
+		}
+		s.parts.hub.SettingsChanged(settings)
+	}
+	var err error
+	if s.httpSocket, err = listen("http", c.HTTP); err != nil {
+		return err
+	}
+	s.tcpSocket, err = listen("tcp", c.TCP)
+	return err
+}
+
+// run starts the goroutines: one that serves HTTP, one that accepts devices.
+func (s *server) run(ctx context.Context) {
+	s.http = newHTTPServer(s.gate.around(s.parts.api.Handler()), s.logger)
+	go func() {
+		defer close(s.httpEnded)
+		if err := s.http.Serve(s.httpSocket); err != nil && !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
+			s.failed <- fmt.Errorf("http: %w", err)
+		}
+	}()
+	ctx, s.devices = context.WithCancel(ctx)
+	go func() {
+		defer close(s.devicesEnd)
+		if err := deviceServer(s.parts, s.logger).Serve(ctx, s.tcpSocket); err != nil {
+			s.failed <- err
+		}
+	}()
+}
+
+// listen opens a socket for devices or HTTP; flag is the name of the setting, for the error.
+func listen(flag, address string) (*lateListener, error) {
+	ln, err := net.Listen("tcp", address)
+	switch {
+	case err == nil:
+		return newLateListener(ln.(*net.TCPListener)), nil
+	case isErrno(err, syscall.EADDRINUSE, 10048):
+		return nil, &busyError{flag: flag, address: address}
+	case isErrno(err, syscall.EACCES, 10013):
+		return nil, fmt.Errorf("no permission to listen on %s; choose a port above 1023 with --%s", address, flag)
+	case isErrno(err, syscall.EADDRNOTAVAIL, 10049):
+		return nil, fmt.Errorf("this machine does not have the address %s; choose another with --%s, or :PORT for all of them", address, flag)
+	}
+	return nil, fmt.Errorf("--%s: %w", flag, err)
+}
+
+// busyError says that a port is taken.
+type busyError struct{ flag, address string }
+
+func (e *busyError) Error() string {
+	return fmt.Sprintf("another program uses %s; end it, or choose another address with --%s", e.address, e.flag)
+}
+
+// isErrno compares with the number that Windows has for it too.
+func isErrno(err error, unix, windows syscall.Errno) bool {
+	return errors.Is(err, unix) || errors.Is(err, windows)
+}
+
+// explainOpen adds the next step to an error of the data directory.
+func explainOpen(dir string, err error) error {
+	switch {
+	case errors.Is(err, store.ErrLocked):
+		return locked(dir, "end that one first")
+	case errors.Is(err, os.ErrPermission):
+		return fmt.Errorf("no permission for the data directory: %w; choose another with --data", err)
+	}
+	return err
+}
+
+// loopback returns the URL by which this machine reaches a socket.
+func loopback(a net.Addr) string { return "http://" + onLoopback(a) }
+
+// onLoopback returns the address by which this machine reaches a socket.
+func onLoopback(a net.Addr) string {
+	tcp, ok := a.(*net.TCPAddr)
+	if !ok || tcp.IP.IsUnspecified() {
+		_, port, _ := net.SplitHostPort(a.String())
+		return "127.0.0.1:" + port
+	}
+	return a.String()
+}
+
+// reachable returns the addresses by which others reach a socket: of all
+// interfaces when it listens on all.
+func reachable(scheme string, a net.Addr) []string {
+	tcp, ok := a.(*net.TCPAddr)
+	if !ok || !tcp.IP.IsUnspecified() {
+		return []string{scheme + a.String()}
+	}
+	_, port, _ := net.SplitHostPort(a.String())
+	var out []string
+	interfaces, _ := net.InterfaceAddrs()
+	for _, i := range interfaces {
+		ip, ok := i.(*net.IPNet)
+		if !ok || ip.IP.IsLoopback() || ip.IP.IsLinkLocalUnicast() || ip.IP.IsMulticast() {
+			continue
+		}
+		out = append(out, scheme+net.JoinHostPort(ip.IP.String(), port))
+	}
+	if len(out) == 0 { // there is no network yet
+		out = []string{scheme + "127.0.0.1:" + port}
+	}
+	return out
+}
+
+// serverStatus is what a running cloud adds to what the API says of itself.
+type serverStatus struct {
+	Version   string    `json:"version"`
+	Listeners addresses `json:"listeners"`
+	Addresses struct {
+		HTTP []string `json:"http"`
+		TCP  []string `json:"tcp"`
+	} `json:"addresses"` // by which others reach them
+	Data  string      `json:"data"`
+	PID   int         `json:"pid"`
+	Store store.Usage `json:"store"`
+}
+
+func (s *server) status() any {
+	out := serverStatus{
+		Version: version(), Listeners: s.addresses(), Data: s.dir, PID: os.Getpid(), Store: s.parts.store.Events().Usage(),
+	}
+	out.Addresses.HTTP = reachable("", s.httpSocket.Addr())
+	out.Addresses.TCP = reachable("", s.tcpSocket.Addr())
+	return out
+}
