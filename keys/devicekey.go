@@ -75,26 +75,26 @@ func ParseDevicePrivateKey(b []byte) (crypto.Signer, error) {
 
 // MarshalDevicePrivateKeyPEM returns PEM as OpenSSL and particle-cli read it: PKCS#1 for RSA, SEC1 for EC.
 func MarshalDevicePrivateKeyPEM(key crypto.Signer) ([]byte, error) {
+	text, err := privatePEM(key)
+	if err != nil {
+		return nil, fmt.Errorf("device key: %w", err)
+	}
+	return text, nil
+}
+
+func privatePEM(key crypto.Signer) ([]byte, error) {
 	switch key := key.(type) {
 	case *rsa.PrivateKey:
-		return rsaPEM(key), nil
+		return pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)}), nil
 	case *ecdsa.PrivateKey:
-		return ecdsaPEM(key)
+		der, err := x509.MarshalECPrivateKey(key)
+		if err != nil {
+			return nil, err
+		}
+		return pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der}), nil
 	default:
-		return nil, errors.New("device key: neither RSA nor EC")
+		return nil, errors.New("neither RSA nor EC")
 	}
-}
-
-func rsaPEM(key *rsa.PrivateKey) []byte {
-	return pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(key)})
-}
-
-func ecdsaPEM(key *ecdsa.PrivateKey) ([]byte, error) {
-	der, err := x509.MarshalECPrivateKey(key)
-	if err != nil {
-		return nil, err
-	}
-	return pem.EncodeToMemory(&pem.Block{Type: "EC PRIVATE KEY", Bytes: der}), nil
 }
 
 // parsePrivate reads a private key of any size in any of the usual forms.

@@ -175,7 +175,7 @@ func TestDevicePrivateKeyRefusals(t *testing.T) {
 		input []byte
 		want  string
 	}{
-		"server key":      {rsaPEM(newRSA(t, 2048)), "RSA-2048"},
+		"server key":      {must(privatePEM(newRSA(t, 2048))), "RSA-2048"},
 		"P-384":           {pemBlock("EC PRIVATE KEY", must(x509.MarshalECPrivateKey(newEC(t, elliptic.P384())))), "P-384"},
 		"public key":      {pemBlock("PUBLIC KEY", pkix(t, device.Public())), "no whole PRIVATE KEY block"},
 		"public DER":      {pkix(t, device.Public()), "not a private key"},
@@ -218,8 +218,8 @@ func FuzzParseDevicePrivateKey(f *testing.F) {
 	device := newRSA(f, 1024)
 	f.Add(x509.MarshalPKCS1PrivateKey(device))
 	f.Add(boardPKCS1(device))
-	f.Add(rsaPEM(device))
-	f.Add(must(ecdsaPEM(newEC(f, elliptic.P256()))))
+	f.Add(must(privatePEM(device)))
+	f.Add(must(privatePEM(newEC(f, elliptic.P256()))))
 	f.Add([]byte{0x30, 6, 2, 1, 0, 2, 1, 0})
 	f.Fuzz(func(t *testing.T, input []byte) {
 		key, err := ParseDevicePrivateKey(input)

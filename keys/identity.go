@@ -69,24 +69,11 @@ func OpenIdentity(dir string) (id Identity, created bool, err error) {
 	if err := makeDir(dir); err != nil {
 		return Identity{}, false, fmt.Errorf("identity: %w", err)
 	}
-	tcp, madeTCP, err := openKey(filepath.Join(dir, tcpKeyFile), parseTCP, func() (*rsa.PrivateKey, []byte, error) {
-		key, err := generateTCP()
-		if err != nil {
-			return nil, nil, err
-		}
-		return key, rsaPEM(key), nil
-	})
+	tcp, madeTCP, err := openKey(filepath.Join(dir, tcpKeyFile), parseTCP, generateTCP)
 	if err != nil {
 		return Identity{}, madeTCP, fmt.Errorf("identity: %w", err)
 	}
-	udp, madeUDP, err := openKey(filepath.Join(dir, udpKeyFile), parseUDP, func() (*ecdsa.PrivateKey, []byte, error) {
-		key, err := generateUDP()
-		if err != nil {
-			return nil, nil, err
-		}
-		text, err := ecdsaPEM(key)
-		return key, text, err
-	})
+	udp, madeUDP, err := openKey(filepath.Join(dir, udpKeyFile), parseUDP, generateUDP)
 	if err != nil {
 		return Identity{}, madeTCP || madeUDP, fmt.Errorf("identity: %w", err)
 	}
@@ -94,16 +81,14 @@ func OpenIdentity(dir string) (id Identity, created bool, err error) {
 }
 
 // openKey reads the key at path, or makes and stores one if there is no such file.
-func openKey[K any](path string, parse func([]byte) (K, error), generate func() (K, []byte, error)) (key K, created bool, err error) {
+func openKey[K crypto.Signer](path string, parse func([]byte) (K, error), generate func() (K, error)) (key K, created bool, err error) {
 	text, err := readPrivateFile(path)
 	if errors.Is(err, fs.ErrNotExist) {
-		if key, text, err = generate(); err != nil {
+		if key, err = generate(); err != nil {
 			return key, false, err
 		}
-		if err = writePrivateFile(path, text); err != nil {
-			return key, false, err
-		}
-		return key, true, nil
+		err = storeKey(path, key)
+		return key, err == nil, err
 	}
 	if err != nil {
 		return key, false, err
@@ -113,6 +98,14 @@ func openKey[K any](path string, parse func([]byte) (K, error), generate func() 
 			"or move it away to have a new one made, which every board must then be given", path, err)
 	}
 	return key, false, nil
+}
+
+func storeKey(path string, key crypto.Signer) error {
+	text, err := privatePEM(key)
+	if err != nil {
+		return err
+	}
+	return writePrivateFile(path, text)
 }
 
 func parseTCP(text []byte) (*rsa.PrivateKey, error) {

@@ -110,8 +110,8 @@ func TestDamagedIdentityIsRefusedAndLeftAlone(t *testing.T) {
 			"zeros":          make([]byte, len(whole)),
 			"a damaged byte": bytes.Replace(whole, whole[60:64], []byte("!!!!"), 1),
 			"not a key":      []byte("hello\n"),
-			"device key":     rsaPEM(newRSA(t, 1024)),
-			"P-384 key":      must(ecdsaPEM(newEC(t, elliptic.P384()))),
+			"device key":     must(privatePEM(newRSA(t, 1024))),
+			"P-384 key":      must(privatePEM(newEC(t, elliptic.P384()))),
 		} {
 			if err := os.WriteFile(path, content, 0o600); err != nil {
 				t.Fatal(err)

@@ -137,7 +137,7 @@ func TestPublicKeyRefusalSaysWhatWasFound(t *testing.T) {
 		{"even modulus", pkix(t, &rsa.PublicKey{N: even, E: 65537}), "even modulus"},
 		{"P-384", pkix(t, newEC(t, elliptic.P384()).Public()), "curve P-384"},
 		{"Ed25519", pkix(t, edPublic), "ed25519.PublicKey"},
-		{"private PEM", rsaPEM(device), "private key"},
+		{"private PEM", must(privatePEM(device)), "private key"},
 		{"private DER", x509.MarshalPKCS1PrivateKey(device), "private key"},
 		{"certificate", pemBlock("CERTIFICATE", spki), "another kind"},
 		{"empty", nil, "empty"},

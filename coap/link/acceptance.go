@@ -39,16 +39,11 @@ func (a *acceptance) run() (*Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	leave, err := a.server.work.enter(a.steps.ctx)
-	switch {
-	case errors.Is(err, errBusy):
-		return nil, a.failure(keys.ReasonBusy, nil)
-	case err != nil:
-		return nil, a.broken(err)
+	v, err := a.judge(block)
+	if err != nil {
+		return nil, err
 	}
-	v := a.judge(block)
 	creds, err := a.answer(v)
-	leave()
 	switch {
 	case err == nil && v.refused():
 		a.awaitFirstFrame(creds)
@@ -106,11 +101,19 @@ func (a *acceptance) receiveBlock() (*[blockSize]byte, error) {
 // judge does the same work for a block that does not decrypt, one that is too short and one that answers another nonce:
 // the first two are replaced by random bytes, which fail as the third does. What comes after is for those who know our
 // key and our nonce, and tells nothing about other blocks.
-func (a *acceptance) judge(block *[blockSize]byte) verdict {
+func (a *acceptance) judge(block *[blockSize]byte) (verdict, error) {
 	var substitute [nonceSize + idSize + offeredKeySize]byte
 	rand.Read(substitute[:])
 
+	leave, err := a.server.work.enter(a.steps.ctx)
+	switch {
+	case errors.Is(err, errBusy):
+		return verdict{}, a.failure(keys.ReasonBusy, nil)
+	case err != nil:
+		return verdict{}, a.broken(err)
+	}
 	plain, decrypts := openBlock(a.server.Key, block)
+	leave()
 	reason := keys.ReasonNonceMismatch
 	switch {
 	case !decrypts:
@@ -122,9 +125,9 @@ func (a *acceptance) judge(block *[blockSize]byte) verdict {
 	}
 	a.offer = parseOffer(plain)
 	if subtle.ConstantTimeCompare(a.offer.nonce[:], a.nonce[:]) != 1 {
-		return verdict{reason: reason}
+		return verdict{reason: reason}, nil
 	}
-	return a.authorize()
+	return a.authorize(), nil
 }
 
 func (a *acceptance) authorize() verdict {
@@ -164,9 +167,6 @@ func usable(key keys.PublicKey) verdict {
 // answer sends C ‖ S, to the decoy when the verdict is no.
 func (a *acceptance) answer(v verdict) (*credentials, error) {
 	a.step = keys.StepCredentials
-	if err := a.steps.next(); err != nil {
-		return nil, a.broken(err)
-	}
 	var creds credentials
 	if _, err := io.ReadFull(a.server.rand(), creds[:]); err != nil {
 		return nil, a.failure(keys.ReasonServerFault, err)
@@ -175,13 +175,18 @@ func (a *acceptance) answer(v verdict) (*credentials, error) {
 	if !v.refused() {
 		recipient = v.key.RSA()
 	}
-	sealed, err := sealCredentials(recipient, &creds)
+	leave, err := a.server.work.goOn(a.steps.ctx)
 	if err != nil {
+		return nil, a.broken(err)
+	}
+	sealed, err1 := sealCredentials(recipient, &creds)
+	signature, err2 := sign(a.server.Key, creds.mac(sealed))
+	leave()
+	if err := errors.Join(err1, err2); err != nil {
 		return nil, a.failure(keys.ReasonServerFault, err)
 	}
-	signature, err := sign(a.server.Key, creds.mac(sealed))
-	if err != nil {
-		return nil, a.failure(keys.ReasonServerFault, err)
+	if err := a.steps.next(); err != nil {
+		return nil, a.broken(err)
 	}
 	if _, err := a.nc.Write(append(sealed, signature...)); err != nil {
 		return nil, a.broken(err)

@@ -8,12 +8,12 @@ import (
 	"time"
 )
 
-// Bounds of the queue for RSA work. A device waits 20 seconds for the answer to its block.
+// Bounds of the queue for RSA work. A device waits 20 seconds for the answer to its block, which takes two turns.
 const (
 	// calmWait is how long the queue may be, in time, while new connections are still taken.
 	calmWait = 4 * time.Second
-	// longestWait is how long a block may have to wait. One that would wait longer is refused at once.
-	longestWait = 12 * time.Second
+	// longestWait is how long a block may have to wait for its first turn. One that would wait longer is refused at once.
+	longestWait = 8 * time.Second
 )
 
 // errBusy refuses a handshake that could not end in time.
@@ -32,13 +32,26 @@ type work struct {
 
 func newWork() *work { return &work{places: make(chan struct{}, runtime.GOMAXPROCS(0))} }
 
-// enter blocks until there is a place, the context ends, or longestWait is over. The caller leaves with the returned function.
+// enter blocks until there is a place, the context ends, or longestWait is over; when that is certain already, it does
+// not wait. The caller leaves with the returned function.
 func (w *work) enter(ctx context.Context) (leave func(), err error) {
 	if !w.queue() {
 		return nil, errBusy
 	}
 	ctx, cancel := context.WithTimeoutCause(ctx, longestWait, errBusy)
 	defer cancel()
+	return w.wait(ctx)
+}
+
+// goOn is enter for the second piece of work of a handshake: one that has begun is not refused.
+func (w *work) goOn(ctx context.Context) (leave func(), err error) {
+	w.mu.Lock()
+	w.waiting++
+	w.mu.Unlock()
+	return w.wait(ctx)
+}
+
+func (w *work) wait(ctx context.Context) (leave func(), err error) {
 	select {
 	case w.places <- struct{}{}:
 	case <-ctx.Done():
