@@ -2,10 +2,14 @@ package cloud
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"localcloud/keys"
 )
+
+// ErrClosed is the cause of errors of a Registry or a Log that was closed: the cloud is stopping.
+var ErrClosed = errors.New("the store is closed")
 
 // Registry is the memory of the cloud: devices, users, tokens, settings. A
 // method that changes something returns once the change is synced to

@@ -14,9 +14,12 @@ func (k Knock) Explain() (what, next string) {
 }
 
 const (
-	lookOnly = "Nothing, if it does not come again; otherwise run: localcloud device doctor {id}"
+	lookOnly = "Nothing, if it does not come again; otherwise restart the board, and see what it does then: localcloud device list --unknown"
 
-	powerCycle = "Check power and Wi-Fi of the board and restart it; if it comes again run: localcloud device doctor {id}"
+	powerCycle = "Check power and Wi-Fi of the board and restart it, and see what it does then: localcloud device list --unknown"
+
+	newKeys = "Give it new keys, with the board in DFU mode (blinking yellow): particle keys new {id} && particle keys load {id}.der, " +
+		"then send the public half here: particle keys send {id} {id}.pub.pem"
 )
 
 // giveServerKey is how the board gets this server's public key and address. Boards take the UDP port from their
@@ -24,10 +27,10 @@ const (
 func (k Knock) giveServerKey() string {
 	if k.Transport == "udp" {
 		return "localcloud keys export --udp > server.pem, then with the board in DFU mode (blinking yellow): " +
-			"particle keys server server.pem --protocol udp --host ADDRESS (or both in one: localcloud device connect)"
+			"particle keys server server.pem --protocol udp --host ADDRESS"
 	}
 	return "localcloud keys export > server.pem, then with the board in DFU mode (blinking yellow): " +
-		"particle keys server server.pem --host ADDRESS --port 5683 (or both in one: localcloud device connect)"
+		"particle keys server server.pem --host ADDRESS --port 5683"
 }
 
 func (k Knock) explain() (what, next string) {
@@ -40,44 +43,44 @@ func (k Knock) explain() (what, next string) {
 			"If you renewed its keys: localcloud device adopt {id}; if not, leave it refused."
 	case ReasonNoKey:
 		return "No public key is registered for this device, and its firmware is too old to send one.",
-			"With the board in DFU mode (blinking yellow): localcloud device rekey {id}"
+			newKeys
 	case ReasonWrongServerKey:
 		return "What the board sent is not encrypted for this server: it most likely still holds Particle's server key, or that of another server.",
 			"Give it this server's key: {server-key}"
 	case ReasonNonceMismatch:
 		return "The answer belongs to another connection: it was recorded and sent again, or something between the board and this server mixes up connections.",
-			"Connect the board directly, without proxy or port forwarder; if it comes again run: localcloud device doctor {id}"
+			"Connect the board directly, without proxy or port forwarder; if it comes again see what it does: localcloud device list --unknown"
 	case ReasonShortBlock:
 		return "The key exchange was encrypted for this server but holds too little to be a board's.",
 			"If it is a board of yours, update its Device OS; otherwise ignore it."
 	case ReasonBadDeviceKey:
 		return "What the board sent as its public key is not an RSA-1024 key: its own key is damaged.",
-			"Give it new keys, with the board in DFU mode (blinking yellow): localcloud device rekey {id}"
+			newKeys
 	case ReasonECKeyOnTCP:
 		return "The board holds an EC key (for UDP) where TCP needs an RSA key.",
-			"Give it an RSA key, with the board in DFU mode (blinking yellow): localcloud device rekey {id}"
+			newKeys
 	case ReasonRSAKeyOnUDP:
 		return "The board offered an RSA key (for TCP) where UDP needs an EC key.",
-			"Give it an EC key, with the board in DFU mode (blinking yellow): localcloud device rekey {id}"
+			newKeys
 	case ReasonNoProof:
 		return "The board showed a public key but could not prove that it owns the private half.",
-			"Give it new keys, with the board in DFU mode (blinking yellow): localcloud device rekey {id}"
+			newKeys
 	case ReasonTimeout:
 		return k.explainTimeout()
 	case ReasonClosed:
 		return k.explainClosed()
 	case ReasonGarbageFrame:
 		return "After the handshake came a frame that does not decrypt: the board works with other session keys, or this is no board.",
-			"Restart the board; if it comes again give it new keys: localcloud device rekey {id}"
+			"Restart the board; if it comes again: " + newKeys
 	case ReasonBusy:
 		return "Too many boards came at the same time; this one was put off so that the others get through.",
 			"Nothing: it comes again by itself within a minute or two."
 	case ReasonNoHello:
 		return "The handshake was complete, but then another message came where the board has to say Hello.",
-			"Restart the board; if it comes again run: localcloud device doctor {id}"
+			"Restart the board; if it comes again see what it does: localcloud device list --unknown"
 	case ReasonLateHello:
 		return "The board's Hello came so late that it no longer waits for the answer.",
-			"Check the Wi-Fi signal of the board and the load of this server, then run: localcloud device doctor {id}"
+			"Check the Wi-Fi signal of the board and the load of this server, then restart the board and see: localcloud device list --unknown"
 	case ReasonMalformed:
 		return "The handshake was complete, but then came a message that is not well formed.",
 			"Restart the board; if it comes again update its Device OS."
@@ -113,7 +116,7 @@ func (k Knock) explainClosed() (what, next string) {
 		return "Something connected and left before it sent a key exchange: a port scanner, a browser, or a board that restarted.", lookOnly
 	case StepCredentials, StepFirstFrame, StepHello:
 		return "The board left after it was given its session keys: its network failed at that moment, or its private key does not fit the public key registered for it.",
-			"If it comes again give it new keys, with the board in DFU mode (blinking yellow): localcloud device rekey {id}"
+			"If it comes again: " + newKeys
 	case StepClientHello, StepCertificate, StepFinished:
 		return "The board broke off the DTLS handshake: it most likely still holds Particle's server key, or that of another server.",
 			"Give it this server's key: {server-key}"

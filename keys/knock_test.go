@@ -72,13 +72,13 @@ func TestExplanationNamesTheExactCommand(t *testing.T) {
 	}{
 		{Knock{ID: id, Reason: ReasonUnknownDevice}, "localcloud device adopt " + exampleID},
 		{Knock{ID: id, Reason: ReasonOtherKey}, "localcloud device adopt " + exampleID},
-		{Knock{ID: id, Reason: ReasonNoKey}, "localcloud device rekey " + exampleID},
-		{Knock{Reason: ReasonECKeyOnTCP}, "localcloud device rekey ID"},
+		{Knock{ID: id, Reason: ReasonNoKey}, "particle keys send " + exampleID},
+		{Knock{Reason: ReasonECKeyOnTCP}, "particle keys send ID"},
 		{Knock{Transport: "tcp", Reason: ReasonWrongServerKey}, "localcloud keys export > server.pem"},
 		{Knock{Transport: "tcp", Reason: ReasonWrongServerKey}, "particle keys server server.pem --host ADDRESS --port 5683"},
-		{Knock{Transport: "udp", Reason: ReasonClosed, Step: StepFinished}, "particle keys server server.pem --protocol udp --host ADDRESS ("},
+		{Knock{Transport: "udp", Reason: ReasonClosed, Step: StepFinished}, "particle keys server server.pem --protocol udp --host ADDRESS"},
 		{Knock{Transport: "udp", Reason: ReasonClosed, Step: StepFinished}, "localcloud keys export --udp"},
-		{Knock{ID: id, Reason: ReasonDuplicate}, "localcloud device doctor " + exampleID},
+		{Knock{ID: id, Reason: ReasonDuplicate}, "localcloud device list --unknown"},
 	} {
 		if _, next := test.knock.Explain(); !strings.Contains(next, test.want) {
 			t.Errorf("%s: %q, want %q in it", test.knock.Reason, next, test.want)

@@ -4,6 +4,8 @@ import (
 	"encoding/json"
 	"fmt"
 	"time"
+
+	"localcloud/cloud"
 )
 
 // showStatus answers with the state of the cloud: our figures, and what main adds to them.
@@ -54,6 +56,14 @@ func (s *Server) warnings() []string {
 	}
 	if s.Registry.Settings().TrustFirstUse {
 		list = append(list, "Unknown devices are taken in at their first connection. When yours are in, switch that off.")
+	}
+	switch s.Hub.Clock().Doubt() {
+	case cloud.ClockBehind:
+		list = append(list, "This machine's clock is behind: it shows a time that is past for this cloud, which goes on by its own. "+
+			"Correct the machine's clock, or tell the cloud the time: localcloud clock set TIME")
+	case cloud.ClockAhead:
+		list = append(list, "This machine's clock is years ahead of the last time this cloud knows, which goes on by its own. "+
+			"If the clock is right say so: localcloud clock set now")
 	}
 	return list
 }

@@ -141,6 +141,7 @@ func TestIssueToken(t *testing.T) {
 		life    time.Duration
 	}{
 		{`{"user":"alice"}`, `[]`, 90 * 24 * time.Hour},
+		{`{"user":"alice","scopes":["*:*"]}`, `["*:*"]`, 90 * 24 * time.Hour},
 		{`{"user":"alice","expires_in":0}`, `[]`, 0},
 		{`{"user":"alice","expires_in":60,"scopes":[]}`, `[]`, time.Minute},
 		{`{"user":"alice","scopes":["read-only"]}`, `["read-only"]`, 0},

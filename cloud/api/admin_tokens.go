@@ -1,6 +1,7 @@
 package api
 
 import (
+	"slices"
 	"time"
 
 	"localcloud/cloud"
@@ -54,7 +55,7 @@ func (s *Server) issueToken(q *request) (any, error) {
 		scopes = append(scopes, scope)
 	}
 	life := time.Duration(0)
-	if len(scopes) == 0 {
+	if len(scopes) == 0 || slices.Contains(scopes, cloud.ScopeAll) {
 		life = cloud.DefaultTokenLife
 	}
 	life = tokenLife(a, life)

@@ -31,7 +31,9 @@ func (s *Server) addUser(q *request) (any, error) {
 	if a.err != nil {
 		return nil, a.err
 	}
-	u, err := s.Accounts.AddUser(q.Context(), name, password, admin)
+	ctx, cancel := s.bounded(q)
+	defer cancel()
+	u, err := s.Accounts.AddUser(ctx, name, password, admin)
 	if err != nil {
 		return nil, err
 	}
@@ -56,7 +58,9 @@ func (s *Server) updateUser(q *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	_, err = s.Accounts.SetPassword(q.Context(), u.ID, password)
+	ctx, cancel := s.bounded(q)
+	defer cancel()
+	_, err = s.Accounts.SetPassword(ctx, u.ID, password)
 	return done, err
 }
 

@@ -25,6 +25,11 @@ type request struct {
 // variable returns a variable of the path, unescaped.
 func (q *request) variable(name string) string { return unescapePath(mux.Vars(q.Request)[name]) }
 
+// bounded returns a context for what a handler waits for: the request's, but not for ever.
+func (s *Server) bounded(q *request) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(q.Context(), s.CallTimeout)
+}
+
 // answer does what all routes have in common and calls the handler. The token
 // may stand in the header, the query or the body, and the first of these
 // counts (http-api.md, 2.3). One that is not in the body is checked before the body is read.
@@ -116,8 +121,10 @@ func tiedMay(a cloud.Access, need cloud.Scope) bool {
 
 // passwordOrToken finds out who asks on routes that take the name and password of a
 // user in place of a token.
-func (s *Server) passwordOrToken(ctx context.Context, q *request, need cloud.Scope) (cloud.User, error) {
+func (s *Server) passwordOrToken(q *request, need cloud.Scope) (cloud.User, error) {
 	if name, password, ok := q.BasicAuth(); ok {
+		ctx, cancel := s.bounded(q)
+		defer cancel()
 		return s.Accounts.LogIn(ctx, name, password)
 	}
 	err := s.authorize(q, need)

@@ -10,19 +10,9 @@ import (
 // claimDevice makes a device the user's own. It has to be registered, and
 // nobody else's. A device of one's own is claimed again without complaint.
 func (s *Server) claimDevice(q *request) (any, error) {
-	a := &q.args
-	name, transfer := a.text("id"), a.flag("request_transfer", false)
-	switch {
-	case a.err != nil:
-		return nil, a.err
-	case name == "" && a.has("product_id"):
-		return nil, errNoProduct
-	case q.access.User.ID == "":
-		return nil, plain(400, "There is no user yet who could own a device")
-	}
-	id, err := keys.ParseDeviceID(name)
+	id, err := claimed(q)
 	if err != nil {
-		return nil, plain(400, "id has to be a device id of 24 hex digits")
+		return nil, err
 	}
 	owner := q.access.User.ID
 	before, _ := s.Registry.Device(id)
@@ -31,7 +21,7 @@ func (s *Server) claimDevice(q *request) (any, error) {
 		switch {
 		case !exists || !within(q.access, id):
 			return noDevice(q)
-		case d.Owner != "" && d.Owner != owner && transfer:
+		case d.Owner != "" && d.Owner != owner && q.args.flag("request_transfer", false):
 			return errNoTransfer
 		case d.Owner != "" && d.Owner != owner:
 			return errForeign
@@ -50,6 +40,25 @@ func (s *Server) claimDevice(q *request) (any, error) {
 		"ok": true, "id": id.String(), "deviceID": id.String(), "user_id": owner,
 		"connected": s.Hub.IsOnline(id), "claimed": true,
 	}, nil
+}
+
+// claimed reads which device a request claims.
+func claimed(q *request) (keys.DeviceID, error) {
+	a := &q.args
+	name := a.text("id")
+	a.flag("request_transfer", false)
+	switch id, err := keys.ParseDeviceID(name); {
+	case a.err != nil:
+		return id, a.err
+	case name == "" && a.has("product_id"):
+		return id, errNoProduct
+	case q.access.User.ID == "":
+		return id, plain(400, "There is no user yet who could own a device")
+	case err != nil:
+		return id, plain(400, "id has to be a device id of 24 hex digits")
+	default:
+		return id, nil
+	}
 }
 
 // within reports whether a token that is tied to devices is tied to this one.

@@ -47,7 +47,8 @@ func (s *Server) find(a cloud.Access, name string) (cloud.Device, bool) {
 	return best, rank > 0
 }
 
-// nameTaken reports whether another device of the owner has the name.
+// nameTaken reports whether another device of the owner has the name. Two
+// changes at the same moment may both pass; find then takes the smaller id.
 func (s *Server) nameTaken(owner cloud.UserID, name string, except keys.DeviceID) bool {
 	if owner == "" || name == "" {
 		return false

@@ -2,7 +2,6 @@ package api
 
 import (
 	"bytes"
-	"context"
 	"errors"
 	"slices"
 	"time"
@@ -101,7 +100,7 @@ func (s *Server) signal(q *request, d cloud.Device) (any, error) {
 	if q.args.err != nil {
 		return nil, q.args.err
 	}
-	ctx, cancel := context.WithTimeout(q.Context(), s.CallTimeout)
+	ctx, cancel := s.bounded(q)
 	defer cancel()
 	if err := s.Hub.Signal(ctx, d.ID, on); err != nil {
 		return nil, err
@@ -115,7 +114,7 @@ func (s *Server) pingDevice(q *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(q.Context(), s.CallTimeout)
+	ctx, cancel := s.bounded(q)
 	defer cancel()
 	switch err := s.Hub.Ping(ctx, d.ID); cloud.KindOf(err) {
 	case cloud.Offline, cloud.Timeout:

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"context"
 	"strconv"
 
 	"localcloud/cloud"
@@ -18,7 +17,7 @@ func (s *Server) callFunction(q *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(q.Context(), s.CallTimeout)
+	ctx, cancel := s.bounded(q)
 	defer cancel()
 	value, err := s.Hub.Call(ctx, d.ID, name, argument)
 	switch {

@@ -1,7 +1,6 @@
 package api
 
 import (
-	"context"
 	"strings"
 
 	"localcloud/cloud"
@@ -31,7 +30,7 @@ func (s *Server) publish(q *request) (any, error) {
 	if err := checkEvent(ev); err != nil {
 		return nil, err
 	}
-	ctx, cancel := context.WithTimeout(q.Context(), s.CallTimeout)
+	ctx, cancel := s.bounded(q)
 	defer cancel()
 	if err := s.Hub.Publish(ctx, ev); err != nil {
 		return nil, err

@@ -94,6 +94,8 @@ func routes() []route {
 		{post, lc + "/unknown/{id}/adopt", admin, (*Server).adoptDevice},
 		{get, lc + "/policy", admin, (*Server).showPolicy},
 		{put, lc + "/policy", admin, (*Server).setPolicy},
+		{get, lc + "/clock", admin, (*Server).showClock},
+		{put, lc + "/clock", admin, (*Server).setClock},
 		{get, lc + "/settings", admin, (*Server).showSettings},
 		{put, lc + "/settings", admin, (*Server).setSettings},
 	}

@@ -30,7 +30,7 @@ type Config struct {
 
 	KeepAlive   time.Duration // between writes of an idle event stream; 0, or more than 9 s: 9 s
 	QueueSize   int           // events that wait for one event stream; 0: 256
-	CallTimeout time.Duration // how long a device may take to answer; 0: 30 s
+	CallTimeout time.Duration // how long a request waits for a device, the log or a password check; 0: 30 s
 	SignUp      bool          // anyone may make an account with POST /v1/users
 }
 

@@ -3,6 +3,7 @@ package api
 import (
 	"cmp"
 	"context"
+	"errors"
 	"net/http"
 	"time"
 
@@ -56,15 +57,15 @@ func (s *Server) stream(q *request, f cloud.Filter) (any, error) {
 	sub := s.Hub.Subscribe(f, queue)
 	defer s.Hub.Unsubscribe(sub)
 
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
+	ctx, end := context.WithCancelCause(ctx)
+	defer end(nil)
 	out := newStreamWriter(q.w, s.KeepAlive)
 	if err := out.begin(); err != nil {
 		return streamed{}, nil
 	}
-	history := s.history(ctx, sub, after, resume)
+	history := s.history(ctx, end, sub, after, resume)
 	defer func() { // the reader of the log ends with the stream
-		cancel()
+		end(nil)
 		drain(history)
 	}()
 	err = s.pump(ctx, out, history, queue)
@@ -85,8 +86,12 @@ func resumeAt(q *request) (after cloud.EventID, resume bool, err error) {
 
 // history reads what the client missed, page by page, so that a slow client
 // does not keep the log busy. The channel is closed behind the last event, at
-// once when the client did not ask.
-func (s *Server) history(ctx context.Context, sub *cloud.Subscription, after cloud.EventID, asked bool) <-chan *cloud.Event {
+// once when the client did not ask. A damaged log does not end the stream, since
+// what is live is not damaged; a closed one does, and the client comes back for
+// what it did not get.
+func (s *Server) history(
+	ctx context.Context, end context.CancelCauseFunc, sub *cloud.Subscription, after cloud.EventID, asked bool,
+) <-chan *cloud.Event {
 	c := make(chan *cloud.Event, page)
 	if !asked {
 		close(c)
@@ -100,7 +105,11 @@ func (s *Server) history(ctx context.Context, sub *cloud.Subscription, after clo
 				events = append(events, ev)
 				return len(events) < page
 			})
-			if err != nil && ctx.Err() == nil {
+			switch {
+			case errors.Is(err, cloud.ErrClosed):
+				end(err)
+				return
+			case err != nil && ctx.Err() == nil:
 				s.Logger.Error("event log cannot be read", "err", err)
 			}
 			n = len(events)
@@ -139,9 +148,10 @@ func (s *Server) pump(ctx context.Context, out *streamWriter, history <-chan *cl
 		var err error
 		select {
 		case ev, more := <-source:
-			if more {
+			switch {
+			case more:
 				err = out.event(ev)
-			} else {
+			case ctx.Err() == nil: // else history ended because the store is closed
 				source = queue.C
 			}
 		case <-out.idle.C:

@@ -366,6 +366,7 @@ func TestPrefixMayHoldSlashes(t *testing.T) {
 			"/v1/devices/events/my/ev":        {"my/ev", "my/event/2"},
 			"//v1/devices/events//my%2fev/":   {"my/ev", "my/event/2"},
 			"/v1/devices/events/my%2F":        {"my/ev", "my/event/2", "my/"},
+			"/v1/devices/events/MY":           {"MY/ev"},
 			"/v1/devices/events/a%20b%2F":     {"a b/1"},
 			"/v1/devices/events/%2F%2F":       {"//x"},
 			"/v1/devices/events/?x=1":         events,
@@ -556,10 +557,14 @@ func TestHistoryIsNotInTheFirstWrite(t *testing.T) {
 // slowLog reads as a very large log would.
 type slowLog struct {
 	cloud.Log
-	delay time.Duration
+	delay    time.Duration
+	stubborn bool // it does not look at ctx
 }
 
 func (l slowLog) Read(ctx context.Context, after cloud.EventID, yield func(*cloud.Event) bool) error {
+	if l.stubborn {
+		ctx = context.Background()
+	}
 	select {
 	case <-time.After(l.delay):
 	case <-ctx.Done():
@@ -582,9 +587,25 @@ func TestKeepAliveWhileTheLogIsSearched(t *testing.T) {
 		if got := r.chunk(); !strings.Contains(got, "event: x\n") || time.Since(start) != time.Minute {
 			t.Errorf("after %v: %q", time.Since(start), got)
 		}
-		// The search ends with its client: the bubble would not end otherwise.
-		w.open("/v1/devices/events/x?last_event_id=0", w.alice).started().Close()
 	})
+}
+
+func TestSearchOfTheLogEndsWithItsStream(t *testing.T) {
+	for _, stubborn := range []bool{false, true} {
+		inBubble(t, func(t *testing.T, w *world) {
+			w.useLog(slowLog{delay: time.Minute, stubborn: stubborn})
+			w.open("/v1/devices/events/x?last_event_id=0", w.alice).started().Close()
+			synctest.Wait()
+			if n := w.server.OpenStreams(); (n == 1) != stubborn {
+				t.Errorf("stubborn %v: %d streams while the log is searched", stubborn, n)
+			}
+			wait(time.Minute)
+			synctest.Wait()
+			if n := w.server.OpenStreams(); n != 0 {
+				t.Errorf("stubborn %v: %d streams are left", stubborn, n)
+			}
+		})
+	}
 }
 
 // useLog gives the world a Hub whose log goes through l.
@@ -596,22 +617,38 @@ func (w *world) useLog(l slowLog) {
 	w.server.Hub = w.hub
 }
 
-// unreadable fails after the first event.
-type unreadable struct{ cloud.Log }
+// unreadable fails with an error.
+type unreadable struct {
+	cloud.Log
+	err error
+}
 
 func (l unreadable) Read(ctx context.Context, after cloud.EventID, yield func(*cloud.Event) bool) error {
-	return errors.New("block 7 is damaged")
+	return l.err
 }
 
 func TestDamagedLogDoesNotEndTheStream(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		w.useLog(slowLog{})
-		w.hub = cloud.NewHub(w.registry, unreadable{emptyLog{}}, w.server.Logger)
+		w.hub = cloud.NewHub(w.registry, unreadable{emptyLog{}, errors.New("block 7 is damaged")}, w.server.Logger)
 		w.server.Hub = w.hub
 		s := w.follow("/v1/devices/events/x?last_event_id=0", w.alice)
 		s.wants()
 		if w.server.OpenStreams() != 1 || !strings.Contains(w.logged(), "block 7 is damaged") {
 			t.Errorf("%d streams; the log says %s", w.server.OpenStreams(), w.logged())
+		}
+	})
+}
+
+func TestClosedLogEndsAStreamThatCatchesUp(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.useLog(slowLog{})
+		w.hub = cloud.NewHub(w.registry, unreadable{emptyLog{}, cloud.E("event log", cloud.Other, cloud.ErrClosed)}, w.server.Logger)
+		w.server.Hub = w.hub
+		w.follow("/v1/devices/events/x?last_event_id=0", w.alice)
+		synctest.Wait()
+		if n := w.server.OpenStreams(); n != 0 {
+			t.Errorf("%d streams go on, with a gap that their clients cannot see", n)
 		}
 	})
 }

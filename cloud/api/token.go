@@ -16,37 +16,48 @@ const maxLife = 100 * 365 * 24 * time.Hour
 func (s *Server) logIn(q *request) (any, error) {
 	a := &args{body: q.args.body, err: q.args.err}
 	life := tokenLife(a, cloud.DefaultTokenLife)
-	client := a.text("client_id")
-	if name, _, ok := q.BasicAuth(); ok && name != "" {
-		client = name
-	}
-	grant, refresh := a.text("grant_type"), cloud.Secret(a.text("refresh_token"))
-	name, password := a.text("username"), a.text("password")
-	switch {
-	case a.err != nil:
+	grant := a.text("grant_type")
+	if a.err != nil {
 		return nil, badGrant("invalid_request", a.err.Error())
-	case grant == "password" && (name == "" || password == ""):
-		return nil, badGrant("invalid_request", `Missing parameters. "username" and "password" are required`)
-	case grant == "password":
-		u, err := s.Accounts.LogIn(q.Context(), name, password)
-		if err != nil {
-			return nil, err
-		}
-		return grantAnswer(s.Accounts.Issue(cloud.Grant{User: u.ID, Client: bound(client), Life: life, Refresh: true}))
-	case grant == "refresh_token":
-		issued, err := s.Accounts.Renew(refresh, life)
-		if errors.Is(err, cloud.ErrTokenInvalid) {
-			return nil, badGrant("invalid_grant", "Refresh token is invalid")
-		}
-		return grantAnswer(issued, err)
-	case grant == "client_credentials":
+	}
+	switch grant {
+	case "password":
+		return s.grantForPassword(q, a, life)
+	case "refresh_token":
+		return s.grantForRefresh(a, life)
+	case "client_credentials":
 		return nil, badGrant("invalid_client", "Client credentials are invalid")
-	case grant == "urn:custom:mfa-otp":
+	case "urn:custom:mfa-otp":
 		return nil, badGrant("invalid_grant", "Nobody here logs in with two factors")
-	case grant == "":
+	case "":
 		return nil, badGrant("invalid_request", "Invalid or missing grant_type parameter")
 	}
 	return nil, badGrant("unsupported_grant_type", "Invalid or missing grant_type parameter")
+}
+
+func (s *Server) grantForPassword(q *request, a *args, life time.Duration) (any, error) {
+	name, password, client := a.text("username"), a.text("password"), a.text("client_id")
+	if basic, _, ok := q.BasicAuth(); ok && basic != "" {
+		client = basic
+	}
+	if a.err != nil || name == "" || password == "" {
+		return nil, badGrant("invalid_request", `Missing parameters. "username" and "password" are required`)
+	}
+	ctx, cancel := s.bounded(q)
+	defer cancel()
+	u, err := s.Accounts.LogIn(ctx, name, password)
+	if err != nil {
+		return nil, err
+	}
+	return grantAnswer(s.Accounts.Issue(cloud.Grant{User: u.ID, Client: bound(client), Life: life, Refresh: true}))
+}
+
+func (s *Server) grantForRefresh(a *args, life time.Duration) (any, error) {
+	issued, err := s.Accounts.Renew(cloud.Secret(a.text("refresh_token")), life)
+	if errors.Is(err, cloud.ErrTokenInvalid) {
+		return nil, badGrant("invalid_grant", "Refresh token is invalid")
+	}
+	return grantAnswer(issued, err)
 }
 
 // tokenLife reads expires_in (seconds, 0: never) or expires_at (ISO 8601).
@@ -93,7 +104,7 @@ type tokenRow struct {
 }
 
 func (s *Server) listTokens(q *request) (any, error) {
-	u, err := s.passwordOrToken(q.Context(), q, cloud.ScopeTokens)
+	u, err := s.passwordOrToken(q, cloud.ScopeTokens)
 	if err != nil {
 		return nil, err
 	}
@@ -160,7 +171,7 @@ func (s *Server) revokeToken(q *request) (any, error) {
 	if !basic && q.secret == "" {
 		return nil, errNoSuchToken
 	}
-	u, err := s.passwordOrToken(q.Context(), q, cloud.ScopeTokens)
+	u, err := s.passwordOrToken(q, cloud.ScopeTokens)
 	if err != nil {
 		return nil, err
 	}

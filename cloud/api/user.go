@@ -36,6 +36,8 @@ func (s *Server) signUp(q *request) (any, error) {
 	if q.args.err != nil {
 		return nil, q.args.err
 	}
-	_, err := s.Accounts.AddUser(q.Context(), name, password, false)
+	ctx, cancel := s.bounded(q)
+	defer cancel()
+	_, err := s.Accounts.AddUser(ctx, name, password, false)
 	return done, err
 }

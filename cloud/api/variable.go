@@ -1,7 +1,6 @@
 package api
 
 import (
-	"context"
 	"math"
 
 	"localcloud/cloud"
@@ -25,7 +24,7 @@ func (s *Server) readVariable(q *request) (any, error) {
 		return nil, err
 	}
 	name := q.variable("variable")
-	ctx, cancel := context.WithTimeout(q.Context(), s.CallTimeout)
+	ctx, cancel := s.bounded(q)
 	defer cancel()
 	value, err := s.Hub.Variable(ctx, d.ID, name)
 	switch {

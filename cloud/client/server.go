@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"time"
 
 	"localcloud/cloud"
 )
@@ -58,6 +59,29 @@ func (c *Client) ServerKey(ctx context.Context, udp bool) ([]byte, error) {
 		p += "?udp=1"
 	}
 	return c.fetch(ctx, call{op: "server key", method: http.MethodGet, path: p})
+}
+
+// Clock is the cloud's time, and why it does not follow the machine's clock: "behind", "ahead", or "" when it does.
+type Clock struct {
+	Time  time.Time `json:"time"`
+	Doubt string    `json:"doubt"`
+}
+
+// Clock asks the cloud for its time.
+func (c *Client) Clock(ctx context.Context) (Clock, error) {
+	var out Clock
+	err := c.do(ctx, call{op: "clock", method: http.MethodGet, path: path("localcloud", "clock"), out: &out})
+	return out, err
+}
+
+// SetClock tells the cloud the time.
+func (c *Client) SetClock(ctx context.Context, t time.Time) (Clock, error) {
+	var out Clock
+	err := c.do(ctx, call{
+		op: "clock", method: http.MethodPut, path: path("localcloud", "clock"),
+		in: map[string]any{"time": t.UTC().Format(time.RFC3339Nano)}, out: &out,
+	})
+	return out, err
 }
 
 // Policies are the rate limits of a cloud.

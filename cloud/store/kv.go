@@ -38,7 +38,7 @@ const (
 func (o op) size() int { return len(o.key) + len(o.value) + opOverhead }
 
 // ErrClosed is the cause of errors after Close.
-var ErrClosed = errors.New("the store is closed")
+var ErrClosed = cloud.ErrClosed
 
 // errTooLarge is the cause when a single record is larger than maxValue.
 var errTooLarge = errors.New("the record is larger than 128 kB")

@@ -48,6 +48,7 @@ func openParts(dir string, c partsConfig) (*parts, error) {
 	}
 	p.hub = cloud.NewHub(s.Registry(), s.Events(), c.logger)
 	p.accounts = cloud.NewAccounts(s.Registry())
+	p.accounts.Clock = p.hub.Clock()
 	p.api = api.New(api.Config{
 		Hub: p.hub, Registry: s.Registry(), Accounts: p.accounts, Knocks: p.knocks,
 		ServerKeys: func() (tcp, udp []byte) { return p.identity.TCPPublicPEM(), p.identity.UDPPublicPEM() },

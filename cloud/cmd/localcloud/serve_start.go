@@ -183,9 +183,10 @@ type serverStatus struct {
 		HTTP []string `json:"http"`
 		TCP  []string `json:"tcp"`
 	} `json:"addresses"` // by which others reach them
-	Data  string      `json:"data"`
-	PID   int         `json:"pid"`
-	Store store.Usage `json:"store"`
+	Data     string      `json:"data"`
+	PID      int         `json:"pid"`
+	Store    store.Usage `json:"store"`
+	Warnings []string    `json:"warnings,omitempty"`
 }
 
 func (s *server) status() any {
@@ -194,5 +195,6 @@ func (s *server) status() any {
 	}
 	out.Addresses.HTTP = reachable("", s.httpSocket.Addr())
 	out.Addresses.TCP = reachable("", s.tcpSocket.Addr())
+	out.Warnings = movedAway(s.parts.store.Registry().Devices(), s.parts.hub.IsOnline, ownAddresses())
 	return out
 }

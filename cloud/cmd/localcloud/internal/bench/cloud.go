@@ -30,8 +30,9 @@ type Cloud struct {
 	Ready time.Duration // from its start until it served; 0: somebody else started it
 	Stop  func() error  // nil: somebody else's
 
-	dir string
-	own bool
+	dir    string
+	own    bool
+	others int // devices that are online and not ours
 
 	mu  sync.Mutex
 	ids map[keys.DeviceID]bool // registered by us
@@ -80,6 +81,7 @@ func (c *Cloud) remember(id keys.DeviceID) {
 
 // forget removes our devices from a cloud that stays.
 func (c *Cloud) forget(ctx context.Context) error {
+	c.awaitOffline(ctx)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	for id := range c.ids {

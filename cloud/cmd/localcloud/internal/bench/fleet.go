@@ -209,14 +209,14 @@ func (f *fleet) disconnect() {
 	f.living.Wait()
 }
 
-// awaitOffline waits until the server has no more than so many devices online, or a little while.
-func (f *fleet) awaitOffline(ctx context.Context, others int) {
+// awaitOffline waits until the server knows that our devices are gone, or a little while.
+func (c *Cloud) awaitOffline(ctx context.Context) {
 	ctx, cancel := context.WithTimeout(ctx, drainTime)
 	defer cancel()
 	for {
-		s, err := f.cloud.API.Status(ctx)
-		if err != nil || s.Totals.Online <= others || ctx.Err() != nil {
-			return
+		s, err := c.API.Status(ctx)
+		if err != nil || s.Totals.Online <= c.others || ctx.Err() != nil {
+			return // err: the token is no administrator's
 		}
 		wait(ctx, 50*time.Millisecond)
 	}

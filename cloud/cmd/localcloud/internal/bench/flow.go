@@ -34,7 +34,7 @@ func (r *run) newFlow(publishers []*member, rate int, acks bool) *flow {
 	}
 }
 
-// publish publishes for d, or until ctx ends, and returns when all acknowledgements have come.
+// publish publishes for d, or until ctx ends, and returns after that when all acknowledgements have come.
 func (f *flow) publish(ctx context.Context, phase uint64, d time.Duration) {
 	var all sync.WaitGroup
 	began := time.Now()
@@ -43,6 +43,7 @@ func (f *flow) publish(ctx context.Context, phase uint64, d time.Duration) {
 		first := began.Add(every * time.Duration(i) / time.Duration(len(f.publishers)))
 		all.Go(func() { f.pace(ctx, &publisher{flow: f, member: m, phase: phase}, first, began.Add(d), every) })
 	}
+	wait(ctx, d)
 	all.Wait()
 }
 

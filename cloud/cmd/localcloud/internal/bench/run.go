@@ -75,6 +75,11 @@ func Run(ctx context.Context, cfg Config) (Result, error) {
 	r := &run{Config: cfg.withDefaults(), epoch: time.Now(), result: Result{
 		Date: time.Now().UTC(), Machine: thisMachine(), Method: method,
 	}}
+	if c := r.Cloud; c != nil {
+		if s, err := c.API.Status(ctx); err == nil {
+			c.others = s.Totals.Online
+		}
+	}
 	var failed error
 	for _, s := range chosen {
 		if err := r.scenario(ctx, s); err != nil && ctx.Err() == nil {

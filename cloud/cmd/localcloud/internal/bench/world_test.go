@@ -13,6 +13,7 @@ import (
 	"sync"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"localcloud/cloud"
 	"localcloud/cloud/api"
@@ -24,7 +25,8 @@ import (
 	"localcloud/keys"
 )
 
-// pipes is a net.Listener in memory.
+// pipes is a net.Listener in memory. Every write takes a millisecond: else no
+// time would pass in a bubble while somebody is busy.
 type pipes struct {
 	conns  chan net.Conn
 	closed chan struct{}
@@ -48,13 +50,20 @@ func (p *pipes) Addr() net.Addr { return pipesAddr{p} }
 func (p *pipes) dial(ctx context.Context) (net.Conn, error) {
 	ours, theirs := net.Pipe()
 	select {
-	case p.conns <- theirs:
-		return ours, nil
+	case p.conns <- slow{theirs}:
+		return slow{ours}, nil
 	case <-p.closed:
 		return nil, net.ErrClosed
 	case <-ctx.Done():
 		return nil, ctx.Err()
 	}
+}
+
+type slow struct{ net.Conn }
+
+func (c slow) Write(b []byte) (int, error) {
+	wait(context.Background(), time.Millisecond)
+	return c.Conn.Write(b)
 }
 
 // pipesAddr leads back to its listener.

@@ -1,0 +1,35 @@
+package bench
+
+import (
+	"os"
+	"testing"
+	"time"
+)
+
+func TestUsageOfAProcessIsRead(t *testing.T) {
+	u, err := UsageOf(os.Getpid())()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if u.RSS < 1<<20 || u.RSS > 1<<34 || u.CPU > time.Hour {
+		t.Errorf("usage of this process = %+v", u)
+	}
+	if u.CPU > ownCPU()+time.Second/ticks {
+		t.Errorf("CPU of this process %v from /proc, %v from the system", u.CPU, ownCPU())
+	}
+	if _, err := UsageOf(1 << 30)(); err == nil {
+		t.Error("a process that does not exist has a usage")
+	}
+}
+
+func TestCPUIsFoundBehindAnyName(t *testing.T) {
+	stat := []byte("42 (a ) b (c) S 1 2 3 4 5 6 7 8 9 10 150 25 0 0 20 0 7 0")
+	if got, err := cpuIn(stat); err != nil || got != 1750*time.Millisecond {
+		t.Errorf("CPU = %v, %v; want 1.75 s", got, err)
+	}
+	for _, bad := range []string{"", "42 (x) S 1 2 3", "42 (x) S 1 2 3 4 5 6 7 8 9 10 x 25 0"} {
+		if got, err := cpuIn([]byte(bad)); err == nil {
+			t.Errorf("CPU of %q = %v", bad, got)
+		}
+	}
+}
