@@ -48,6 +48,7 @@ type Hub struct {
 	meters   map[keys.DeviceID]*meter        // outlive connections
 	turns    map[keys.DeviceID]chan struct{} // closed when the last status of a device is published; see turn
 	server   limiter
+	products map[int]*limiter // by product id; only those that have a policy
 	settings Settings
 	byOwner  map[UserID]map[*Subscription]struct{} // listeners that want one owner's events only
 	wide     map[*Subscription]struct{}            // listeners that want others' events too
@@ -71,7 +72,7 @@ func NewHub(registry Registry, log Log, logger *slog.Logger) *Hub {
 		wide:    make(map[*Subscription]struct{}),
 	}
 	h.settings = registry.Settings()
-	h.server.set(h.settings.ServerPolicy)
+	h.followLocked(h.settings)
 	return h
 }
 

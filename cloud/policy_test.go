@@ -9,6 +9,7 @@ import (
 	"time"
 
 	"localcloud/cloud"
+	"localcloud/keys"
 )
 
 // device is one that publishes, and counts what becomes of it.
@@ -190,6 +191,32 @@ func TestServerPolicyCountsAllDevicesTogether(t *testing.T) {
 		if st := w.hub.Status(radio); st.Limited != 4 {
 			t.Errorf("status %+v", st)
 		}
+	})
+}
+
+func TestProductPolicyCountsTheDevicesOfAProductTogether(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		drop := cloud.Policy{Rate: 1, Burst: 10, Action: cloud.Drop}
+		w.hub.SettingsChanged(cloud.Settings{ProductPolicies: map[int]cloud.Policy{12: drop}})
+		arrive := func(id keys.DeviceID, product int) *publisher {
+			return w.publisher(w.hub.Arrive(context.Background(), cloud.Arrival{
+				Conn: &conn{}, Device: cloud.Device{ID: id, Owner: ann, ProductID: product},
+			}))
+		}
+		d1, d2, other := arrive(lamp, 12), arrive(radio, 12), arrive(keys.DeviceID{9}, 13)
+		d1.publish(7, "a")
+		d1.want(7, 0, 7)
+		d2.publish(7, "a")
+		d2.want(7, 0, 3)
+		other.publish(50, "a")
+		other.want(50, 0, 50)
+		// A change elsewhere does not fill the product's bucket again; its removal ends the limit.
+		w.hub.SettingsChanged(cloud.Settings{ProductPolicies: map[int]cloud.Policy{12: drop, 13: cloud.PolicyOff()}})
+		d1.publish(5, "a")
+		d1.want(5, 0, 0)
+		w.hub.SettingsChanged(cloud.Settings{})
+		d1.publish(5, "a")
+		d1.want(5, 0, 5)
 	})
 }
 

@@ -23,6 +23,7 @@ type Presence struct {
 	address string
 	since   time.Time
 	meter   *meter
+	product int
 
 	// Guarded by hub.mu.
 	owner  UserID
@@ -47,7 +48,8 @@ var ErrReplaced = errors.New("the device connected again")
 // blocks while the log's queue is full.
 func (h *Hub) Arrive(ctx context.Context, a Arrival) *Presence {
 	p := &Presence{
-		hub: h, id: a.Device.ID, conn: a.Conn, address: a.Address, since: time.Now(), owner: a.Device.Owner,
+		hub: h, id: a.Device.ID, conn: a.Conn, address: a.Address, since: h.clock.Now(), owner: a.Device.Owner,
+		product: a.Device.ProductID,
 	}
 	h.mu.Lock()
 	old := h.online[p.id]
@@ -176,7 +178,7 @@ func (p *Presence) Publish(ctx context.Context, ev Event, done func(error)) erro
 	action, policy := Action(""), Policy{}
 	p.meter.events++
 	if !isExempt(ev.Name) {
-		action, policy = h.limitLocked(p.meter, time.Now())
+		action, policy = h.limitLocked(p, time.Now())
 	}
 	h.mu.Unlock()
 	if action == Drop || action == Reject {
@@ -346,11 +348,25 @@ func (h *Hub) DeviceChanged(d Device) {
 func (h *Hub) SettingsChanged(s Settings) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	h.settings = s
-	h.server.set(s.ServerPolicy)
+	h.followLocked(s)
 	for _, m := range h.meters {
 		m.set(s.DevicePolicy)
 	}
+}
+
+// followLocked takes over the limits that several devices share. A limit that did not change keeps its count.
+func (h *Hub) followLocked(s Settings) {
+	h.settings = s
+	h.server.set(s.ServerPolicy)
+	products := make(map[int]*limiter, len(s.ProductPolicies))
+	for id, policy := range s.ProductPolicies {
+		products[id] = h.products[id]
+		if products[id] == nil {
+			products[id] = &limiter{}
+		}
+		products[id].set(policy)
+	}
+	h.products = products
 }
 
 // meter counts what one device publishes and limits it. Guarded by Hub.mu.
@@ -388,17 +404,24 @@ func (h *Hub) meterOf(id keys.DeviceID, own *Policy) *meter {
 // says, and the relay's way to find a server.
 func isExempt(name string) bool { return IsReserved(name) || name == EventDevicesRequest }
 
-// limitLocked counts one event and returns the stricter word of the device's
-// and the server's policy, and whose it is.
-func (h *Hub) limitLocked(m *meter, now time.Time) (Action, Policy) {
-	action, policy := m.limiter.take(now), m.limiter.policy
-	if action != Drop && action != Reject { // else it costs the others nothing
-		if s := h.server.take(now); s != "" {
-			action, policy = s, h.server.policy
+// limitLocked counts one event against the limits of the device, its product
+// and the server, and returns the word of the first that does not let it
+// pass, or else of the last that warns, with its policy. An event that a
+// narrower limit stops costs the wider ones nothing.
+func (h *Hub) limitLocked(p *Presence, now time.Time) (action Action, policy Policy) {
+	for _, l := range []*limiter{&p.meter.limiter, h.products[p.product], &h.server} {
+		if l == nil {
+			continue
+		}
+		if said := l.take(now); said != "" {
+			action, policy = said, l.policy
+		}
+		if action == Drop || action == Reject {
+			break
 		}
 	}
 	if action != "" {
-		m.limited++
+		p.meter.limited++
 		h.dropped.Add(1)
 	}
 	return action, policy

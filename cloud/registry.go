@@ -48,9 +48,13 @@ type Registry interface {
 
 // Settings are the owner's choices that can change while the cloud runs.
 type Settings struct {
-	DevicePolicy  Policy `json:"device_policy"`   // for each device that has none of its own
-	ServerPolicy  Policy `json:"server_policy"`   // for all devices together
-	TrustFirstUse bool   `json:"trust_first_use"` // take unknown devices in at their first connection
+	DevicePolicy Policy `json:"device_policy"` // for each device that has none of its own
+	ServerPolicy Policy `json:"server_policy"` // for all devices together
+
+	// ProductPolicies limit all devices of one product together, by product id.
+	ProductPolicies map[int]Policy `json:"product_policies,omitempty"`
+
+	TrustFirstUse bool `json:"trust_first_use"` // take unknown devices in at their first connection
 
 	ClockSet time.Time `json:"clock_set,omitzero"` // the time that the owner last set
 }

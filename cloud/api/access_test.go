@@ -100,6 +100,7 @@ var may = []struct {
 	{"POST /v1/localcloud/unknown/{id}/adopt", "/v1/localcloud/unknown/" + newID + "/adopt", "", [8]int{400, 401, 403, 403, 403, 403, 403, 200}},
 	{"GET /v1/localcloud/policy", "/v1/localcloud/policy", "", [8]int{400, 401, 403, 403, 403, 403, 403, 200}},
 	{"PUT /v1/localcloud/policy", "/v1/localcloud/policy", "device=off", [8]int{400, 401, 403, 403, 403, 403, 403, 200}},
+	{"PUT /v1/localcloud/products/{product}/policy", "/v1/localcloud/products/12/policy", "policy=off", [8]int{400, 401, 403, 403, 403, 403, 403, 200}},
 	{"GET /v1/localcloud/clock", "/v1/localcloud/clock", "", [8]int{400, 401, 403, 403, 403, 403, 403, 200}},
 	{"PUT /v1/localcloud/clock", "/v1/localcloud/clock", "time=2026-11-21T12:00:00Z", [8]int{400, 401, 403, 403, 403, 403, 403, 200}},
 	{"GET /v1/localcloud/settings", "/v1/localcloud/settings", "", [8]int{400, 401, 403, 403, 403, 403, 403, 200}},

@@ -19,9 +19,11 @@ type adminDevice struct {
 
 // deviceLimits are a device's numbers since the cloud started.
 type deviceLimits struct {
-	Events  uint64 `json:"events"`
-	Limited uint64 `json:"limited"` // of these, beyond a rate limit
-	Lost    uint64 `json:"lost"`    // events for the device that its queue did not take
+	Events    uint64 `json:"events"`
+	Throttled uint64 `json:"throttled"` // refused by the board itself, as its vitals say
+	Limited   uint64 `json:"limited"`   // beyond our rate limit
+	Lost      uint64 `json:"lost"`      // copies that slow viewers did not take
+	Missed    uint64 `json:"missed"`    // events for the device that it did not take in time
 }
 
 func (s *Server) adminDevice(d cloud.Device) adminDevice {
@@ -29,7 +31,7 @@ func (s *Server) adminDevice(d cloud.Device) adminDevice {
 	return adminDevice{
 		deviceObject:   s.deviceObject(d, now),
 		KeyFingerprint: d.Key.Fingerprint(), Policy: d.Policy,
-		Limits:  deviceLimits{now.Events, now.Limited, now.Lost},
+		Limits:  deviceLimits{now.Events, now.Throttled, now.Limited, now.Lost, now.Missed},
 		Address: now.Address, Since: stamp(now.Since),
 	}
 }

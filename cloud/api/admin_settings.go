@@ -1,6 +1,9 @@
 package api
 
 import (
+	"maps"
+	"strconv"
+
 	"localcloud/cloud"
 )
 
@@ -8,11 +11,47 @@ import (
 type policies struct {
 	Device cloud.Policy `json:"device"` // for each device that has none of its own
 	Server cloud.Policy `json:"server"` // for all devices together
+
+	Products map[int]cloud.Policy `json:"products"` // for all devices of one product together
+}
+
+func policiesOf(set cloud.Settings) policies {
+	p := policies{set.DevicePolicy, set.ServerPolicy, set.ProductPolicies}
+	if p.Products == nil {
+		p.Products = map[int]cloud.Policy{}
+	}
+	return p
 }
 
 func (s *Server) showPolicy(*request) (any, error) {
-	set := s.Registry.Settings()
-	return policies{set.DevicePolicy, set.ServerPolicy}, nil
+	return policiesOf(s.Registry.Settings()), nil
+}
+
+// setProductPolicy changes or removes the rate limit of one product, for live devices too.
+func (s *Server) setProductPolicy(q *request) (any, error) {
+	id, err := strconv.Atoi(q.variable("product"))
+	if err != nil || id < 0 || id > 0xffff {
+		return nil, plain(400, "A product id is a number up to 65535")
+	}
+	policy, err := policyArgument(&q.args, "policy")
+	switch {
+	case err != nil:
+		return nil, err
+	case policy == nil && !q.args.has("policy"):
+		return nil, plain(400, "Nothing to change: send policy")
+	}
+	set, err := s.updateSettings(func(set *cloud.Settings) {
+		set.ProductPolicies = maps.Clone(set.ProductPolicies)
+		if policy == nil {
+			delete(set.ProductPolicies, id)
+			return
+		}
+		if set.ProductPolicies == nil {
+			set.ProductPolicies = make(map[int]cloud.Policy)
+		}
+		set.ProductPolicies[id] = *policy
+	})
+	return policiesOf(set), err
 }
 
 // setPolicy changes the rate limits that are in the request, for live devices too.
@@ -35,7 +74,7 @@ func (s *Server) setPolicy(q *request) (any, error) {
 			set.ServerPolicy = *server
 		}
 	})
-	return policies{set.DevicePolicy, set.ServerPolicy}, err
+	return policiesOf(set), err
 }
 
 // policyArgument reads a policy, nil when it is null or not there.

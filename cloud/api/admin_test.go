@@ -346,3 +346,51 @@ func TestAdoptIsRefused(t *testing.T) {
 		t.Error("the knock is gone")
 	}
 }
+
+func TestClock(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t) // the clock of a bubble begins in 2000
+		w.do("GET /v1/localcloud/clock", as(w.root)).is(200, `{"time":"2000-01-01T00:00:00.000Z","doubt":""}`)
+		w.do("PUT /v1/localcloud/clock", as(w.root), jsonText(`{"time":"2026-11-21T12:00:00+01:00"}`)).is(200, `{"time":"2026-11-21T11:00:00.000Z","doubt":""}`)
+		wait(time.Minute)
+		w.do("GET /v1/localcloud/clock", as(w.root)).has(200, `{"time":"2026-11-21T11:01:00.000Z"}`)
+		for _, request := range []string{`{}`, `{"time":"noon"}`, `{"time":"1999-01-01T00:00:00Z"}`, `{"time":"2999-01-01T00:00:00Z"}`, `{"time":{}}`} {
+			w.do("PUT /v1/localcloud/clock", as(w.root), jsonText(request)).has(400, `{"ok":false}`)
+		}
+
+		// Whatever the API says of time goes by the cloud's.
+		w.do("PUT /v1/devices/lamp", as(w.alice), form("name=desk")).has(200, `{"updated_at":"2026-11-21T11:01:00.000Z"}`)
+		a := w.do("POST /oauth/token", form(grant+"&expires_at=2026-11-21T12:01:00Z")).has(200, `{"expires_in":3600}`)
+		w.do("POST /oauth/token", form(grant+"&expires_at=2026-11-21T11:00:00Z")).has(400, `{"error":"invalid_request"}`)
+		if rows := w.do("GET /v1/access_tokens", as(w.alice)).list(); len(rows) != 2 || rows[1]["expires_at"] != "2026-11-21T12:01:00.000Z" {
+			t.Errorf("tokens are %v", rows)
+		}
+		wait(time.Hour)
+		w.do("GET /v1/user", as(cloud.Secret(a.text("access_token")))).fails(401, "invalid_token", "The access token provided has expired.")
+		if rows := w.do("GET /v1/access_tokens", as(w.alice)).list(); len(rows) != 1 {
+			t.Errorf("the expired token is listed: %v", rows)
+		}
+	})
+}
+
+func TestDoubtAboutTheClockIsAWarning(t *testing.T) {
+	for doubt, known := range map[string]time.Time{
+		"behind": time.Date(2020, 1, 1, 0, 0, 0, 0, time.UTC), "years ahead": time.Date(1990, 1, 1, 0, 0, 0, 0, time.UTC),
+	} {
+		inBubble(t, func(t *testing.T, w *world) {
+			w.server.Hub = cloud.NewHub(w.registry, lastLog{id: cloud.EventIDAt(known)}, w.server.Logger)
+			warnings := w.do("GET /v1/localcloud/status", as(w.root)).object()["warnings"].([]any)
+			if len(warnings) != 1 || !strings.Contains(warnings[0].(string), doubt) || !strings.Contains(warnings[0].(string), "localcloud clock set") {
+				t.Errorf("warnings are %q, want one of a clock that is %s", warnings, doubt)
+			}
+		})
+	}
+}
+
+// lastLog is a log whose newest event has this id.
+type lastLog struct {
+	cloud.Log
+	id cloud.EventID
+}
+
+func (l lastLog) Last() cloud.EventID { return l.id }

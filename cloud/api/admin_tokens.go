@@ -58,7 +58,7 @@ func (s *Server) issueToken(q *request) (any, error) {
 	if len(scopes) == 0 || slices.Contains(scopes, cloud.ScopeAll) {
 		life = cloud.DefaultTokenLife
 	}
-	life = tokenLife(a, life)
+	life = s.tokenLife(a, life)
 	name, note := a.text("user"), a.text("note")
 	if a.err != nil {
 		return nil, a.err

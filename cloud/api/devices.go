@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"errors"
 	"slices"
-	"time"
 
 	"localcloud/cloud"
 )
@@ -63,7 +62,7 @@ func (s *Server) updateDevice(q *request) (any, error) {
 // describe changes what people say of a device.
 func (s *Server) describe(q *request, d cloud.Device) (any, error) {
 	name, notes := q.args.text("name"), q.args.text("notes")
-	answer := map[string]any{"id": d.ID.String(), "updated_at": stamp(time.Now())}
+	answer := map[string]any{"id": d.ID.String(), "updated_at": stamp(s.Hub.Clock().Now())}
 	if q.args.has("name") {
 		if err := s.checkName(name, d.Owner, d.ID); err != nil {
 			return nil, err

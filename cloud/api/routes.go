@@ -94,6 +94,7 @@ func routes() []route {
 		{post, lc + "/unknown/{id}/adopt", admin, (*Server).adoptDevice},
 		{get, lc + "/policy", admin, (*Server).showPolicy},
 		{put, lc + "/policy", admin, (*Server).setPolicy},
+		{put, lc + "/products/{product}/policy", admin, (*Server).setProductPolicy},
 		{get, lc + "/clock", admin, (*Server).showClock},
 		{put, lc + "/clock", admin, (*Server).setClock},
 		{get, lc + "/settings", admin, (*Server).showSettings},

@@ -15,7 +15,7 @@ const maxLife = 100 * 365 * 24 * time.Hour
 // at, since addresses end up in logs.
 func (s *Server) logIn(q *request) (any, error) {
 	a := &args{body: q.args.body, err: q.args.err}
-	life := tokenLife(a, cloud.DefaultTokenLife)
+	life := s.tokenLife(a, cloud.DefaultTokenLife)
 	grant := a.text("grant_type")
 	if a.err != nil {
 		return nil, badGrant("invalid_request", a.err.Error())
@@ -61,10 +61,10 @@ func (s *Server) grantForRefresh(a *args, life time.Duration) (any, error) {
 }
 
 // tokenLife reads expires_in (seconds, 0: never) or expires_at (ISO 8601).
-func tokenLife(a *args, absent time.Duration) time.Duration {
+func (s *Server) tokenLife(a *args, absent time.Duration) time.Duration {
 	if at := a.text("expires_at"); at != "" && !a.has("expires_in") {
 		t, err := time.Parse(time.RFC3339, at)
-		life := time.Until(t).Round(time.Second)
+		life := t.Sub(s.Hub.Clock().Now()).Round(time.Second)
 		if err != nil || life <= 0 {
 			a.refuse("expires_at", "a time to come, such as 2030-01-31T00:00:00.000Z")
 		}
@@ -120,8 +120,9 @@ func (s *Server) listTokens(q *request) (any, error) {
 // liveTokens returns the access tokens of a user, of all when user is empty, that are good.
 func (s *Server) liveTokens(user cloud.UserID) []cloud.Token {
 	var live []cloud.Token
+	now := s.Hub.Clock().Now()
 	for _, t := range s.Registry.Tokens(user) {
-		if !t.Refresh && !t.ExpiredAt(time.Now()) {
+		if !t.Refresh && !t.ExpiredAt(now) {
 			live = append(live, t)
 		}
 	}

@@ -87,6 +87,7 @@ func newWorld(t *testing.T, change ...func(*Config)) *world {
 	w := &world{T: t, registry: st.Registry(), accounts: cloud.NewAccounts(st.Registry()), knocks: cloud.NewKnocks(10)}
 	logger := slog.New(slog.NewJSONHandler(w, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	w.hub = cloud.NewHub(st.Registry(), st.Events(), logger)
+	w.accounts.Clock = w.hub.Clock()
 	t.Cleanup(func() {
 		st.Close()
 		w.noSecretsLogged()

@@ -39,12 +39,13 @@ type Device struct {
 	raw json.RawMessage
 }
 
-// Limits are a device's numbers: events taken, of these beyond a rate limit, and
-// events for it that its own queue did not take.
+// Limits are a device's numbers: events taken, and three ways to lose some, which are never mixed.
 type Limits struct {
-	Events  uint64 `json:"events"`
-	Limited uint64 `json:"limited"`
-	Lost    uint64 `json:"lost"`
+	Events    uint64 `json:"events"`
+	Throttled uint64 `json:"throttled"` // refused by the board itself, as its vitals say
+	Limited   uint64 `json:"limited"`   // beyond the cloud's rate limit
+	Lost      uint64 `json:"lost"`      // copies that slow viewers did not take
+	Missed    uint64 `json:"missed"`    // events for the device that it did not take in time
 }
 
 // UnmarshalJSON keeps the text beside the fields.

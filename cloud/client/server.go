@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
+	"strconv"
 	"time"
 
 	"localcloud/cloud"
@@ -88,6 +89,18 @@ func (c *Client) SetClock(ctx context.Context, t time.Time) (Clock, error) {
 type Policies struct {
 	Device cloud.Policy `json:"device"` // for each device that has none of its own
 	Server cloud.Policy `json:"server"` // for all devices together
+
+	Products map[int]cloud.Policy `json:"products"` // for all devices of one product together, by product id
+}
+
+// SetProductPolicy changes the rate limit of one product; nil removes it.
+func (c *Client) SetProductPolicy(ctx context.Context, product int, policy *cloud.Policy) (Policies, error) {
+	var p Policies
+	err := c.do(ctx, call{
+		op: "policy", method: http.MethodPut, path: path("localcloud", "products", strconv.Itoa(product), "policy"),
+		in: map[string]any{"policy": policy}, out: &p,
+	})
+	return p, err
 }
 
 // Policies returns the rate limits.

@@ -25,6 +25,8 @@ const (
 	// describeWait bounds one describe request, describeRetry is the pause after one that failed.
 	describeWait  = 10 * time.Second
 	describeRetry = 30 * time.Second
+	// metricsFirst is how long after Hello the diagnostics are asked for.
+	metricsFirst = time.Minute
 	// twoPartWait is how long a second ACK with the same token may follow (Core, 0.4.4 to 0.6.0).
 	twoPartWait = 1 * time.Second
 	// maxDescribe bounds a describe that comes in blocks.
@@ -37,6 +39,8 @@ type describing struct {
 	askAt time.Time // when we ask for what is missing; zero: not planned
 	asked bool      // a request is under way
 
+	metricsAt time.Time // when we ask for the diagnostics; zero: never
+
 	blocks []byte // of a describe that the device sends by itself in blocks
 	next   uint32 // number of the block that comes next
 }
@@ -46,6 +50,23 @@ func (s *Session) describeAfterHello(now time.Time) {
 	if s.hello.Flags&coap.FlagDescribePush != 0 {
 		s.describing.askAt = now.Add(pushWait)
 	}
+	if s.cfg.Vitals > 0 && s.hello.Flags&coap.FlagDiagnostics != 0 {
+		s.describing.metricsAt = now.Add(metricsFirst)
+	}
+}
+
+// metricsTick asks for the diagnostics now and then: only they tell how many publishes the board itself refused.
+func (s *Session) metricsTick(now time.Time) {
+	d := &s.describing
+	if d.metricsAt.IsZero() || now.Before(d.metricsAt) {
+		return
+	}
+	d.metricsAt = now.Add(s.cfg.Vitals)
+	s.Metrics(now, now.Add(describeWait), func(m coap.Metrics, err error) {
+		if err == nil {
+			s.effects = append(s.effects, Described{Describe: coap.Describe{HasMetrics: true, Metrics: m}})
+		}
+	})
 }
 
 // describeAfterBurst is called when the device asked for the time: old firmware is then done with its burst.
@@ -58,8 +79,9 @@ func (s *Session) describeAfterBurst(now time.Time) {
 }
 
 func (s *Session) describeDeadline() time.Time {
-	var next time.Time
-	if d := &s.describing; !d.asked {
+	d := &s.describing
+	next := d.metricsAt
+	if !d.asked && !d.askAt.IsZero() && (next.IsZero() || d.askAt.Before(next)) {
 		next = d.askAt
 	}
 	for _, w := range s.waiting {
@@ -72,6 +94,7 @@ func (s *Session) describeDeadline() time.Time {
 
 func (s *Session) describeTick(now time.Time) {
 	s.expireWaiting(now)
+	s.metricsTick(now)
 	d := &s.describing
 	if d.askAt.IsZero() || now.Before(d.askAt) || d.asked {
 		return

@@ -36,6 +36,9 @@ const (
 	// writeTimeout bounds one write to a device that does not read.
 	writeTimeout = 10 * time.Second
 
+	// vitalsEvery is how often a device is asked for its diagnostics, which tell how many publishes it refused by itself.
+	vitalsEvery = 15 * time.Minute
+
 	inboxSize      = 64
 	eventQueue     = 64
 	maxUncommitted = 64
@@ -91,7 +94,7 @@ func NewDevice(l Link, hub *cloud.Hub, registry cloud.Registry, logger *slog.Log
 	}
 	d.session = New(now, Config{
 		Device: l.DeviceID(), Name: record.Name, Claimed: record.Owner != "", IP: hostOf(l.RemoteAddr()),
-		Clock: hub.Clock().Now,
+		Clock: hub.Clock().Now, Vitals: vitalsEvery,
 	})
 	return d
 }

@@ -30,6 +30,7 @@ type Config struct {
 	Claimed bool             // it has an owner
 	IP      string           // the address it comes from, for devices that ask
 	Clock   func() time.Time // the cloud's time, for devices that ask; nil: the time of the step
+	Vitals  time.Duration    // how often the device is asked for its diagnostics; 0: never
 	Rand    io.Reader        // first message id and token; nil: crypto/rand
 }
 

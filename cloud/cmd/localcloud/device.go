@@ -61,9 +61,10 @@ func (c *deviceListCmd) Run(ctx context.Context, t *terminal) error {
 		for _, d := range devices {
 			rows = append(rows, []string{
 				d.ID.String(), d.Name, d.Owner, onlineText(d), kindOf(d), d.Version, ago(d.LastHeard),
+				fmt.Sprint(d.Limits.Throttled), fmt.Sprint(d.Limits.Limited), fmt.Sprint(d.Limits.Lost),
 			})
 		}
-		return t.table([]string{"ID", "NAME", "OWNER", "ONLINE", "BOARD", "DEVICE OS", "LAST HEARD"}, rows)
+		return t.table([]string{"ID", "NAME", "OWNER", "ONLINE", "BOARD", "DEVICE OS", "LAST HEARD", "THROTTLED", "LIMITED", "LOST"}, rows)
 	})
 }
 
@@ -155,7 +156,11 @@ func (c *deviceShowCmd) Run(ctx context.Context, t *terminal) error {
 			{"variables", strings.Join(variables, ", ")},
 			{"key", d.KeyFingerprint},
 			{"policy", policy},
-			{"events", fmt.Sprintf("%d, of these %d beyond the rate limit; %d not taken by the device", d.Limits.Events, d.Limits.Limited, d.Limits.Lost)},
+			{"events", fmt.Sprint(d.Limits.Events)},
+			{"throttled", fmt.Sprintf("%d refused by the board itself (Device OS allows 4 a second)", d.Limits.Throttled)},
+			{"limited", fmt.Sprintf("%d beyond this cloud's rate limit", d.Limits.Limited)},
+			{"lost", fmt.Sprintf("%d copies that slow viewers did not take", d.Limits.Lost)},
+			{"missed", fmt.Sprintf("%d events that this device did not take in time", d.Limits.Missed)},
 			{"notes", d.Notes},
 		})
 	})

@@ -2,6 +2,9 @@ package main
 
 import (
 	"context"
+	"fmt"
+	"maps"
+	"slices"
 
 	"localcloud/cloud"
 )
@@ -35,6 +38,10 @@ func (c *policyShowCmd) Run(ctx context.Context, t *terminal) error {
 			{"each device", p.Device.String(), inWords(p.Device)},
 			{"all devices together", p.Server.String(), inWords(p.Server)},
 		}
+		for _, id := range slices.Sorted(maps.Keys(p.Products)) {
+			policy := p.Products[id]
+			rows = append(rows, []string{fmt.Sprintf("product %d", id), policy.String(), inWords(policy)})
+		}
 		for _, d := range devices {
 			if d.Policy != nil {
 				rows = append(rows, []string{"device " + nameOrID(d), d.Policy.String(), inWords(*d.Policy)})
@@ -63,6 +70,8 @@ type policySetCmd struct {
 	Policy string `arg:"" help:"off (no limit), warn (count only), particle (as the official cloud: 1/s:4 drop), or RATE/s:BURST such as 2/s:10."`
 	Action string `enum:"warn,drop,reject," default:"" help:"What happens to more events than that: warn, drop or reject." placeholder:"ACTION"`
 	Device string `help:"Only for this device, instead of the general policy. Takes the policy default as well." placeholder:"ID"`
+
+	Product *int `help:"For all devices with this product id together. Takes the policy default as well, which removes it." placeholder:"NUMBER"`
 }
 
 // Run changes a rate limit.
@@ -72,6 +81,9 @@ func (c *policySetCmd) Run(ctx context.Context, t *terminal) error {
 			return usagef("--device goes with: policy set events")
 		}
 		return (&devicePolicyCmd{place: c.place, ID: c.Device, Policy: c.Policy, Action: c.Action}).Run(ctx, t)
+	}
+	if c.Product != nil {
+		return c.setProduct(ctx, t)
 	}
 	p, err := parsePolicy(c.Policy, c.Action)
 	if err != nil {
@@ -88,6 +100,29 @@ func (c *policySetCmd) Run(ctx context.Context, t *terminal) error {
 			return err
 		}
 		t.printf("%s: %s\n", p, inWords(p))
+		return nil
+	})
+}
+
+// setProduct changes or removes the rate limit of one product.
+func (c *policySetCmd) setProduct(ctx context.Context, t *terminal) error {
+	if c.What != "events" {
+		return usagef("--product goes with: policy set events")
+	}
+	var policy *cloud.Policy
+	said := "no policy of its own"
+	if c.Policy != "default" {
+		p, err := parsePolicy(c.Policy, c.Action)
+		if err != nil {
+			return err
+		}
+		policy, said = &p, p.String()+": "+inWords(p)
+	}
+	return c.with(ctx, needAny, func(conn *connection) error {
+		if _, err := conn.SetProductPolicy(ctx, *c.Product, policy); err != nil {
+			return err
+		}
+		t.printf("product %d: %s\n", *c.Product, said)
 		return nil
 	})
 }
