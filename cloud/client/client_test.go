@@ -89,8 +89,8 @@ func TestEachMethodSendsItsRequestAndReadsItsAnswer(t *testing.T) {
 		{"one device of all", func(ctx context.Context, c *Client) (any, error) {
 			d, err := c.AnyDevice(ctx, "k")
 			return d.Limits, err
-		}, `GET /v1/localcloud/devices/k`, `{"id":"0123456789abcdef01234567","limits":{"events":5,"limited":2,"lost":1}}`,
-			`{"events":5,"limited":2,"lost":1}`},
+		}, `GET /v1/localcloud/devices/k`, `{"id":"0123456789abcdef01234567","limits":{"events":5,"throttled":3,"limited":2,"lost":1,"missed":4}}`,
+			`{"events":5,"throttled":3,"limited":2,"lost":1,"missed":4}`},
 		{"add device", func(ctx context.Context, c *Client) (any, error) {
 			return c.AddDevice(ctx, NewDevice{ID: id, Key: key, Name: "k", Owner: "ann"})
 		}, `POST /v1/localcloud/devices {"id":"0123456789abcdef01234567","key":` + pem + `,"name":"k","owner":"ann"}`,
@@ -117,6 +117,15 @@ func TestEachMethodSendsItsRequestAndReadsItsAnswer(t *testing.T) {
 			`GET /v1/devices/d/temp`, `{"result":21.5}`, `21.5`},
 		{"policies", func(ctx context.Context, c *Client) (any, error) { return c.SetPolicies(ctx, &particle, nil) },
 			`PUT /v1/localcloud/policy {"device":"particle"}`, `{"device":"particle","server":"off"}`, `{"device":"particle","server":"off"}`},
+		{"product's policy", func(ctx context.Context, c *Client) (any, error) { return c.SetProductPolicy(ctx, 12, &particle) },
+			`PUT /v1/localcloud/products/12/policy {"policy":"particle"}`, `{"device":"warn","server":"off","products":{"12":"particle"}}`,
+			`{"device":"warn","server":"off","products":{"12":"particle"}}`},
+		{"clock", func(ctx context.Context, c *Client) (any, error) { return c.Clock(ctx) },
+			`GET /v1/localcloud/clock`, `{"time":"2026-11-21T12:00:00Z","doubt":"ahead"}`, `{"time":"2026-11-21T12:00:00Z","doubt":"ahead"}`},
+		{"set the clock", func(ctx context.Context, c *Client) (any, error) {
+			return c.SetClock(ctx, time.Date(2026, 11, 21, 13, 0, 0, 0, time.FixedZone("CET", 3600)))
+		},
+			`PUT /v1/localcloud/clock {"time":"2026-11-21T12:00:00Z"}`, `{"time":"2026-11-21T12:00:00Z","doubt":""}`, `{"time":"2026-11-21T12:00:00Z","doubt":""}`},
 		{"no policy of its own", func(ctx context.Context, c *Client) (any, error) { return nil, c.SetDevicePolicy(ctx, "d", nil) },
 			`PUT /v1/localcloud/devices/d/policy {"policy":null}`, `{"ok":true}`, `null`},
 		{"publish", func(ctx context.Context, c *Client) (any, error) { return nil, c.Publish(ctx, "x", nil, true) },

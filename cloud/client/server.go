@@ -90,7 +90,7 @@ type Policies struct {
 	Device cloud.Policy `json:"device"` // for each device that has none of its own
 	Server cloud.Policy `json:"server"` // for all devices together
 
-	Products map[int]cloud.Policy `json:"products"` // for all devices of one product together, by product id
+	Products map[int]cloud.Policy `json:"products,omitempty"` // for all devices of one product together, by product id
 }
 
 // SetProductPolicy changes the rate limit of one product; nil removes it.
