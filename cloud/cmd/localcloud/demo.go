@@ -237,14 +237,14 @@ This is localcloud with a made-up Photon, %[1]s. See what it publishes, live:
 
 What else to try, in another terminal:
 
-  localcloud device list --data %[4]s
-  localcloud device call %[1]s led on --data %[4]s
-  localcloud device get %[1]s temperature --data %[4]s
-  localcloud status --data %[4]s
+  %[7]s device list --data %[4]s
+  %[7]s device call %[1]s led on --data %[4]s
+  %[7]s device get %[1]s temperature --data %[4]s
+  %[7]s status --data %[4]s
 
 Particle's own tools: user %[5]s, password %[6]s, at %[2]s
 Ctrl-C ends it.
-`, demoDevice, url, string(state.Token), s.dir, demoUser, state.Password)
+`, demoDevice, url, string(state.Token), s.dir, demoUser, state.Password, os.Args[0])
 	for _, address := range reachable("http://", s.httpSocket.Addr()) {
 		if address != url {
 			t.printf("From other machines: %s\n", address)

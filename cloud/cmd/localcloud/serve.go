@@ -112,7 +112,8 @@ func (s *server) welcome(w io.Writer) {
 		fmt.Fprintf(w, "  Core, Photon, P1: %s\n", address)
 	}
 	if len(s.parts.store.Registry().Users()) == 0 {
-		fmt.Fprintf(w, "  There is no user yet. Make the owner, in another terminal: localcloud user add NAME --data %s\n", s.dir)
+		fmt.Fprintf(w, "  There is no user yet. Make the owner, in another terminal: %s user add NAME --data %s\n",
+			os.Args[0], s.dir)
 	}
 	fmt.Fprintln(w, "  Ctrl-C ends it.")
 	fmt.Fprintln(w)
