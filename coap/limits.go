@@ -54,12 +54,9 @@ func LimitsFor(h Hello, udp bool) Limits {
 		// The buffer for ciphertext is 640 bytes. Length and padding take up to 18.
 		return Limits{FunctionName: 12, FunctionArg: 63, VariableName: 12, EventName: 63, EventData: 255, MaxMessage: 620}
 	case h.Flags&FlagDiagnostics != 0:
-		l = Limits{FunctionName: 64, FunctionArg: 622, VariableName: 64, EventName: 64, EventData: 622, MaxMessage: 780}
-		if udp {
-			l.MaxMessage = 800
-		}
+		l = Limits{FunctionName: 64, FunctionArg: 622, VariableName: 64, EventName: 64, EventData: 622, MaxMessage: 800}
 	default:
-		l = Limits{FunctionName: 12, FunctionArg: 63, VariableName: 12, EventName: 63, EventData: 255, MaxMessage: 780}
+		l = Limits{FunctionName: 12, FunctionArg: 63, VariableName: 12, EventName: 63, EventData: 255, MaxMessage: 800}
 		if udp {
 			l.MaxMessage = 768 // 0.4.9 to 0.6; 0.7 has 800
 		}
@@ -70,8 +67,16 @@ func LimitsFor(h Hello, udp bool) Limits {
 		l.FunctionArg = max(0, min(l.FunctionArg, l.MaxMessage-functionOverhead))
 		l.EventData = max(0, min(l.EventData, l.MaxMessage-eventOverhead))
 	}
+	if !udp {
+		l.MaxMessage = fitsFrame(l.MaxMessage)
+	}
 	return l
 }
+
+// fitsFrame returns the longest message whose frame fits a device's buffer on
+// TCP: 18 bytes of it are taken, and the ciphertext is padded by 1 to 16 bytes.
+// Device OS communication/src/buffer_message_channel.h create.
+func fitsFrame(buffer int) int { return max(0, (buffer-18)&^15-1) }
 
 // isCore reports a Core: it says platform 0, and the oldest say no platform.
 func (h Hello) isCore() bool {

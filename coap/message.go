@@ -65,7 +65,6 @@ var (
 	ErrVersion   = errors.New("coap: version is not 1")
 	ErrToken     = errors.New("coap: token longer than 8 bytes")
 	ErrOptions   = errors.New("coap: malformed options")
-	ErrMarker    = errors.New("coap: payload marker without payload")
 )
 
 // Parse reads one message, which is the whole of b. Token, option values and
@@ -86,6 +85,10 @@ var (
 // option whose length its table does not allow. Function arguments are
 // Uri-Query options of up to 1024 bytes, its limit is 255: the argument would
 // be gone. With no table it keeps everything (but option 0, which is reserved).
+//
+// A payload marker with nothing behind it is a format error by the RFC, but it
+// is how devices up to 2.x send empty data (communication/src/messages.cpp): it
+// is read as no payload.
 func Parse(b []byte) (Message, error) {
 	if len(b) < headerSize {
 		return Message{}, ErrTruncated
@@ -121,8 +124,6 @@ func Parse(b []byte) (Message, error) {
 	m.Options = options
 	if n < len(b) {
 		m.Payload = b[n:]
-	} else if bareMarker(b) {
-		return Message{}, ErrMarker
 	}
 	return m, nil
 }
@@ -145,17 +146,6 @@ func parseOptions(b []byte) (message.Options, int, error) {
 			return nil, 0, fmt.Errorf("%w: more than %d", ErrOptions, maxOptions)
 		}
 	}
-}
-
-// bareMarker reports whether b, which was read as options to its very end,
-// ends in a payload marker. go-coap does not tell; but if the last byte is part
-// of an option, then b without it is truncated.
-func bareMarker(b []byte) bool {
-	if b[len(b)-1] != 0xff {
-		return false
-	}
-	_, _, err := parseOptions(b[:len(b)-1])
-	return err == nil
 }
 
 // Append writes m to the end of b, without allocating when b has the room. It

@@ -46,24 +46,21 @@ func TestParseRefuses(t *testing.T) {
 		bytes string
 		want  error
 	}{
-		"nothing":                      {``, ErrTruncated},
-		"half a header":                {`40 00 12`, ErrTruncated},
-		"version 0":                    {`00 00 1234`, ErrVersion},
-		"version 2":                    {`80 00 1234`, ErrVersion},
-		"token of 9":                   {`49 01 1234 010203040506070809`, ErrToken},
-		"token of 15":                  {`4f 01 1234 0102030405060708090a0b0c0d0e0f`, ErrToken},
-		"half a token":                 {`44 01 1234 010203`, ErrTruncated},
-		"half an option":               {`40 01 1234 b2 65`, ErrOptions},
-		"no length byte":               {`40 01 1234 bd`, ErrOptions},
-		"half a length word":           {`40 01 1234 be 00`, ErrOptions},
-		"no delta byte":                {`40 01 1234 d0`, ErrOptions},
-		"reserved length":              {`40 01 1234 bf 65`, ErrOptions},
-		"reserved delta":               {`40 01 1234 f1 65`, ErrOptions},
-		"option beyond 65535":          {`40 01 1234 e0 fef2 e0 0000`, ErrOptions},
-		"marker at the end":            {`40 01 1234 b1 65 ff`, ErrMarker},
-		"marker after nothing":         {`40 01 1234 ff`, ErrMarker},
-		"marker after an ff in option": {`40 01 1234 b1 ff ff`, ErrMarker},
-		"too many options":             {`40 01 1234 10` + strings.Repeat("00", maxOptions), ErrOptions},
+		"nothing":             {``, ErrTruncated},
+		"half a header":       {`40 00 12`, ErrTruncated},
+		"version 0":           {`00 00 1234`, ErrVersion},
+		"version 2":           {`80 00 1234`, ErrVersion},
+		"token of 9":          {`49 01 1234 010203040506070809`, ErrToken},
+		"token of 15":         {`4f 01 1234 0102030405060708090a0b0c0d0e0f`, ErrToken},
+		"half a token":        {`44 01 1234 010203`, ErrTruncated},
+		"half an option":      {`40 01 1234 b2 65`, ErrOptions},
+		"no length byte":      {`40 01 1234 bd`, ErrOptions},
+		"half a length word":  {`40 01 1234 be 00`, ErrOptions},
+		"no delta byte":       {`40 01 1234 d0`, ErrOptions},
+		"reserved length":     {`40 01 1234 bf 65`, ErrOptions},
+		"reserved delta":      {`40 01 1234 f1 65`, ErrOptions},
+		"option beyond 65535": {`40 01 1234 e0 fef2 e0 0000`, ErrOptions},
+		"too many options":    {`40 01 1234 10` + strings.Repeat("00", maxOptions), ErrOptions},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m, err := Parse(hx(t, v.bytes))
@@ -93,7 +90,7 @@ func TestParseTakesWhatOnlyLooksWrong(t *testing.T) {
 // where something is left half.
 func TestEveryTruncationIsRefused(t *testing.T) {
 	whole := hx(t, `42 02 1234 0102 b1 65 0d 02 "abcdefghijklmno" 33 000e10 e1 0000 01 ff "x"`)
-	ends := map[int]bool{6: true, 8: true, 25: true, 29: true, 33: true, len(whole): true}
+	ends := map[int]bool{6: true, 8: true, 25: true, 29: true, 33: true, 34: true, len(whole): true}
 	for n := range len(whole) + 1 {
 		_, err := Parse(whole[:n])
 		if (err == nil) != ends[n] {
@@ -186,6 +183,20 @@ func TestWithKeepsTheOrderAndTheOriginal(t *testing.T) {
 	a, b := m.With(15, []byte("a")), m.With(15, []byte("b"))
 	if string(a.Options[2].Value) != "a" || string(b.Options[2].Value) != "b" {
 		t.Errorf("%s and %s", a, b)
+	}
+}
+
+// TestBareMarkerIsNoPayload: Device OS up to 2.x sends empty data so.
+func TestBareMarkerIsNoPayload(t *testing.T) {
+	for _, in := range []string{`40 01 1234 b1 65 ff`, `40 01 1234 ff`, `40 01 1234 b1 ff ff`, `50 02 1234 b1 65 01 78 ff`} {
+		m, err := Parse(hx(t, in))
+		if err != nil || len(m.Payload) != 0 {
+			t.Errorf("%s: %v, %v", in, m, err)
+		}
+	}
+	m, _ := Parse(hx(t, `50 02 1234 b1 65 01 78 ff`))
+	if ev, err := ParseEvent(m); err != nil || ev.Name != "x" || ev.HasData {
+		t.Errorf("an event with empty data is %+v, %v", ev, err)
 	}
 }
 

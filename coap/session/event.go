@@ -99,7 +99,7 @@ func (s *Session) Send(ev *cloud.Event) bool {
 // sendEvent sends NON: on TCP a device never acknowledges an event.
 func (s *Session) sendEvent(ev coap.Event) bool {
 	m, err := coap.EventMessage(coap.NonConfirmable, s.id(), ev)
-	if err != nil {
+	if err != nil || !s.fits(m) {
 		return false
 	}
 	s.send(m)

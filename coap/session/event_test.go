@@ -234,7 +234,7 @@ func TestEventToTheDeviceKeepsToTheLimitsOfTheGeneration(t *testing.T) {
 		hello      coap.Hello
 		name, data int
 	}{
-		{helloCore, 63, 255}, {helloPhoton07, 63, 255}, {helloPhoton23, 64, 622}, {helloPhoton33, 64, 864}, {helloHost62, 64, 1024},
+		{helloCore, 63, 255}, {helloPhoton07, 63, 255}, {helloPhoton23, 64, 622}, {helloPhoton33, 50, 864}, {helloHost62, 64, 1024},
 	} {
 		d := described(t, c.hello)
 		name, data := strings.Repeat("n", c.name), []byte(strings.Repeat("d", c.data))
@@ -245,7 +245,7 @@ func TestEventToTheDeviceKeepsToTheLimitsOfTheGeneration(t *testing.T) {
 		if b, _ := m.Append(nil); len(b) > d.s.limits.MaxMessage {
 			t.Errorf("a message of %d bytes, the device takes %d", len(b), d.s.limits.MaxMessage)
 		}
-		if d.offer(cloud.Event{Name: name + "n", Data: data, TTL: 60}) || d.offer(cloud.Event{Name: name, Data: append(data, 'd'), TTL: 60}) {
+		if d.offer(cloud.Event{Name: name + "n", Data: data, TTL: 3600}) || d.offer(cloud.Event{Name: name, Data: append(data, 'd'), TTL: 3600}) {
 			t.Errorf("platform %d: what is too long is sent", c.hello.PlatformID)
 		}
 		d.want()

@@ -72,6 +72,15 @@ func TestNothingButHelloAndPingComesFirst(t *testing.T) {
 	}
 }
 
+func TestHelloCountsEvenWithAnIDThatWasSeen(t *testing.T) {
+	d := described(t, helloPhoton33)
+	d.send(eventFrom(0x4242, coap.Confirmable, "temp", "21"))
+	d.effects = nil
+	d.send(coap.HelloMessage(coap.Confirmable, 0x4242, helloPhoton33.Append(nil))) // it restarted and counts anew
+	d.want(coap.Ack(0x4242), coap.HelloMessage(coap.NonConfirmable, askID, make([]byte, 6)))
+	d.wantEffects(Arrived{Hello: helloPhoton33})
+}
+
 func TestSecondHelloBeginsAnew(t *testing.T) {
 	d := described(t, helloPhoton33)
 	d.send(coap.SubscribeMessage(coap.Confirmable, d.nextID(), coap.Subscription{Prefix: "old"}))

@@ -299,7 +299,7 @@ func TestReasonOfTheEndNamesTheMessageButNotItsContent(t *testing.T) {
 
 func TestDeviceHasTwentySecondsForHello(t *testing.T) {
 	d := newDevice(t)
-	d.advance(helloTimeout - time.Millisecond)
+	d.advance(20*time.Second - time.Millisecond)
 	d.wantOver(nil)
 	d.advance(time.Millisecond)
 	d.wantOver(ErrNoHello)
@@ -307,11 +307,11 @@ func TestDeviceHasTwentySecondsForHello(t *testing.T) {
 
 func TestSilentDeviceIsPingedAndThenGivenUp(t *testing.T) {
 	d := described(t, helloPhoton33)
-	d.advance(quietLimit - time.Millisecond)
+	d.advance(25*time.Second - time.Millisecond) // a device itself pings after 15 s
 	d.want()
 	d.advance(time.Millisecond)
 	d.want(coap.Ping(askID))
-	d.advance(deadLimit - quietLimit - time.Millisecond)
+	d.advance(20*time.Second - time.Millisecond)
 	d.want()
 	d.wantOver(nil)
 	d.advance(time.Millisecond)

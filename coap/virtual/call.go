@@ -29,6 +29,8 @@ type lateReturn struct {
 }
 
 // Function gives the device a function. Of the same name, the last one counts.
+// It fails when the name is longer than the release takes, when there are 100,
+// or when the describe of a release before 3.3 would not fit into a message.
 func (d *Device) Function(name string, call func(arg string) int32) error {
 	return d.LateFunction(name, 0, call)
 }

@@ -88,6 +88,22 @@ func TestTooLongArgument(t *testing.T) {
 	}
 }
 
+func TestRebootForgetsTheLastArgument(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t)
+		d := New(w.config(OS070))
+		d.Function("length", length)
+		w.run(d)
+		p := w.greet()
+		p.send(coap.FunctionMessage(0x7100, 1, "length", "hello"))
+		p.want("ACK empty id=7100", "NON 2.04 id=0006 tok=01 payload=4:00000005")
+		d.Reboot()
+		p = w.greet()
+		p.send(coap.FunctionMessage(0x7101, 2, "length", strings.Repeat("x", 64)))
+		p.want("ACK 4.00 id=7101", "NON 2.04 id=0006 tok=02 payload=4:00000000")
+	})
+}
+
 func TestCallWithoutTokenEndsTheConnection(t *testing.T) {
 	for os, ends := range map[Version]bool{OS070: false, OS152: true, OS620: true} {
 		t.Run(string(os), func(t *testing.T) {

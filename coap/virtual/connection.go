@@ -1,12 +1,10 @@
 package virtual
 
 import (
-	"bytes"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
-	"math"
 	"sync"
 	"time"
 
@@ -17,18 +15,9 @@ import (
 	"localcloud/coap/link"
 )
 
-const (
-	// writeTimeout is how long a server may refuse to take what the device says.
-	// Device OS communication/src/lightssl_message_channel.cpp blocking_send.
-	writeTimeout = 20 * time.Second
-
-	// maxReceived bounds the messages that wait to be handled. When there are
-	// more, the device stops reading.
-	maxReceived = 256
-	// maxOrders bounds the events that wait to be sent. One more is refused with
-	// ErrBusy and counted as Refused.
-	maxOrders = 256
-)
+// writeTimeout is how long a server may refuse to take what the device says.
+// Device OS communication/src/lightssl_message_channel.cpp blocking_send.
+const writeTimeout = 20 * time.Second
 
 // connection is one connection to the server, from Hello to its end. Its run
 // method owns it; a second goroutine reads.
@@ -60,12 +49,6 @@ type connection struct {
 	readErr  error
 }
 
-// order is something that another goroutine wants done.
-type order struct {
-	do   func(c *connection, now time.Time) error // by run; an error ends the connection
-	fail func(error)                              // instead, if the connection ends first; nil: nobody cares
-}
-
 func newConnection(d *Device, l *link.Conn) *connection {
 	c := &connection{
 		d: d, link: l,
@@ -86,8 +69,10 @@ func newConnection(d *Device, l *link.Conn) *connection {
 func (c *connection) run(ctx context.Context) (reason error) {
 	go c.read()
 	defer func() { c.end(reason) }()
+	stop := context.AfterFunc(ctx, func() { c.cut(context.Cause(ctx)) })
+	defer stop()
 	if err := c.sayHello(time.Now()); err != nil {
-		return err
+		return whileLive(ctx, err)
 	}
 	timer := time.NewTimer(time.Until(c.deadline()))
 	defer timer.Stop()
@@ -98,20 +83,27 @@ func (c *connection) run(ctx context.Context) (reason error) {
 		case <-c.wake:
 		case <-timer.C:
 		}
-		if err := c.step(time.Now()); err != nil {
-			return err
+		if err := c.advance(time.Now()); err != nil {
+			return whileLive(ctx, err)
 		}
 		timer.Reset(time.Until(c.deadline()))
 	}
 }
 
-// step does what there is to do.
-func (c *connection) step(now time.Time) error {
+// cut ends the connection, also while run is stuck in a write, when the power or
+// the board is gone. Who leaves in good order has time to say goodbye.
+func (c *connection) cut(cause error) {
+	if !errors.Is(cause, errLeft) {
+		c.link.Close()
+	}
+}
+
+// advance does what there is to do.
+func (c *connection) advance(now time.Time) error {
 	received, orders, readErr := c.take()
-	for _, b := range received {
-		if err := c.receive(now, b); err != nil {
-			return err
-		}
+	if err := c.receiveAll(now, received); err != nil {
+		failAll(orders)
+		return err
 	}
 	if err := c.obey(now, orders); err != nil {
 		return err
@@ -122,31 +114,12 @@ func (c *connection) step(now time.Time) error {
 	return c.tick(now)
 }
 
-// obey runs orders. Those that are not reached fail.
-func (c *connection) obey(now time.Time, orders []order) error {
-	for i, o := range orders {
-		if err := o.do(c, now); err != nil {
-			failAll(orders[i+1:])
-			return err
-		}
-	}
-	return nil
-}
-
-func failAll(orders []order) {
-	for _, o := range orders {
-		if o.fail != nil {
-			o.fail(ErrOffline)
-		}
-	}
-}
-
 // leave says goodbye if the device leaves because it was told to.
 func (c *connection) leave(cause error) error {
 	if !errors.Is(cause, errLeft) || !c.greeted {
 		return cause
 	}
-	if err := c.step(time.Now()); err != nil { // what was published before
+	if err := c.advance(time.Now()); err != nil { // what was published before
 		return cause
 	}
 	if c.d.os.flags&coap.FlagGoodbye != 0 {
@@ -178,92 +151,6 @@ func (c *connection) end(reason error) {
 	}
 }
 
-// read hands messages to run until the connection ends.
-func (c *connection) read() {
-	defer close(c.readDone)
-	for {
-		b, err := c.link.Read()
-		if err == nil {
-			c.d.faults.stall(c.over)
-			b = bytes.Clone(b)
-		}
-		if !c.deliver(b, err) || err != nil {
-			return
-		}
-	}
-}
-
-// deliver waits for room. It is false when the connection has ended.
-func (c *connection) deliver(b []byte, err error) bool {
-	for {
-		c.mu.Lock()
-		full := len(c.received) >= maxReceived && !c.closed
-		if !full {
-			c.readErr = err
-			if err == nil {
-				c.received = append(c.received, b)
-			}
-		}
-		c.mu.Unlock()
-		if !full {
-			signal(c.wake)
-			return true
-		}
-		select {
-		case <-c.room:
-		case <-c.over:
-			return false
-		}
-	}
-}
-
-func (c *connection) take() ([][]byte, []order, error) {
-	c.mu.Lock()
-	received, orders, err := c.received, c.orders, c.readErr
-	c.received, c.orders = nil, nil
-	c.mu.Unlock()
-	signal(c.room)
-	return received, orders, err
-}
-
-// post gives run an order of the user's, of which there can be any number. An
-// error means that it was not taken, and fail is not called.
-func (c *connection) post(o order) error {
-	return c.add(o, maxOrders)
-}
-
-// ask gives run an order of which there are few: an answer (the calls that wait
-// are bounded, and none come while run cannot send), or a registration.
-func (c *connection) ask(do func(c *connection, now time.Time) error) error {
-	return c.add(order{do: do}, math.MaxInt)
-}
-
-func (c *connection) add(o order, limit int) error {
-	c.mu.Lock()
-	closed, full := c.closed, len(c.orders) >= limit
-	if !closed && !full {
-		c.orders = append(c.orders, o)
-	}
-	c.mu.Unlock()
-	switch {
-	case closed:
-		return ErrOffline
-	case full:
-		c.d.counters.refused.Add(1)
-		return ErrBusy
-	}
-	signal(c.wake)
-	return nil
-}
-
-// signal leaves a note in a channel of size 1, where one is enough.
-func signal(ch chan struct{}) {
-	select {
-	case ch <- struct{}{}:
-	default:
-	}
-}
-
 // tick does what is due.
 func (c *connection) tick(now time.Time) error {
 	if !c.greeted {
@@ -273,7 +160,6 @@ func (c *connection) tick(now time.Time) error {
 		return nil
 	}
 	if !c.rebootAt.IsZero() && !now.Before(c.rebootAt) {
-		c.d.counters.reboots.Add(1)
 		return errRebooted
 	}
 	if err := c.returnLate(now); err != nil {
@@ -292,7 +178,7 @@ func (c *connection) deadline() time.Time {
 		return c.helloBy
 	}
 	next := c.pingDeadline()
-	for _, t := range []time.Time{c.rebootAt, c.lateDeadline(), c.describing.deadline(), c.ackDeadline()} {
+	for _, t := range []time.Time{c.rebootAt, c.lateDeadline(), c.describing.againAt, c.ackDeadline()} {
 		next = earlier(next, t)
 	}
 	return next
@@ -304,6 +190,15 @@ func earlier(a, b time.Time) time.Time {
 		return b
 	}
 	return a
+}
+
+func (c *connection) receiveAll(now time.Time, received [][]byte) error {
+	for _, b := range received {
+		if err := c.receive(now, b); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // receive handles one message from the server. An error ends the connection,
@@ -365,12 +260,18 @@ func (c *connection) onMalformed(m coap.Message) error {
 }
 
 func pathLetter(m coap.Message) string {
+	v, _ := optionValue(m, message.URIPath)
+	return string(v)
+}
+
+// optionValue returns the first option with this number.
+func optionValue(m coap.Message, id message.OptionID) ([]byte, bool) {
 	for _, o := range m.Options {
-		if o.ID == message.URIPath {
-			return string(o.Value)
+		if o.ID == id {
+			return o.Value, true
 		}
 	}
-	return ""
+	return nil, false
 }
 
 // onAnswer takes what the server answers: the time, which every 2.05 is, and

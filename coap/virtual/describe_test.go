@@ -303,12 +303,15 @@ func TestLongDescribeIsSentInBlocks(t *testing.T) {
 				p.silent(time.Second) // the next block waits for the ACK
 				// What is registered meanwhile waits for the last block.
 				d.Function("meanwhile", length)
+				time.Sleep(time.Second)
+				d.Function("and_then", length) // both go in one
+				time.Sleep(time.Second)
 				got, err := coap.ParseDescribeJSON(p.block1(d.os, first))
 				if err != nil || len(got.Functions) != 60 {
 					t.Fatalf("%d functions, %v", len(got.Functions), err)
 				}
 				got, err = coap.ParseDescribeJSON(p.block1(d.os, p.get()))
-				if err != nil || len(got.Functions) != 61 {
+				if err != nil || len(got.Functions) != 62 {
 					t.Fatalf("then %d functions, %v", len(got.Functions), err)
 				}
 				p.silent(time.Second)

@@ -42,7 +42,7 @@ const (
 // silence is ErrNoACK after 20 s. Offline it fails at once with ErrOffline. When
 // ctx ends it returns; the event may be sent nevertheless.
 //
-// Events are sent in the order of the calls. Up to 0.7 on a Core there is no WithAck.
+// Events are sent in the order of the calls. Core045 knows no WithAck and refuses it.
 func (d *Device) Publish(ctx context.Context, ev Event) error {
 	done, err := d.publish(ev)
 	if err != nil {

@@ -197,14 +197,7 @@ func TestEventsThatAreTooManyAreRefused(t *testing.T) {
 		w := newWorld(t)
 		d := New(w.config(OS331))
 		w.run(d)
-		nc := w.connection()
-		l, err := w.server.Handshake(t.Context(), nc)
-		if err != nil {
-			t.Fatal(err)
-		}
-		l.Read()
-		l.Write([]byte{0x50, 0x02, 0, 1, 0xb1, 'h'})
-		synctest.Wait() // the device cannot write: nobody reads
+		w.deaf()
 		accepted := 0
 		var last error
 		for range maxOrders + 50 {
@@ -225,6 +218,41 @@ func TestEventsThatAreTooManyAreRefused(t *testing.T) {
 			t.Errorf("waited %v for the server to read", took)
 		}
 	})
+}
+
+// Those that are not on their way when the connection ends, for whatever reason.
+func TestEventsOfALostConnectionFail(t *testing.T) {
+	for name, end := range map[string]func(d *Device, p *peer){
+		"closed":   func(_ *Device, p *peer) { p.link.Close() },
+		"rebooted": func(d *Device, _ *peer) { d.Reboot() },
+		"nonsense": func(_ *Device, p *peer) { p.sendHex("ff"); p.start() },
+	} {
+		t.Run(name, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				w := newWorld(t)
+				d := New(w.config(OS331))
+				w.run(d)
+				p := w.deaf()
+				done, err := d.publish(Event{Name: "x"})
+				if err != nil {
+					t.Fatal(err)
+				}
+				end(d, p)
+				synctest.Wait()
+				select {
+				case err := <-done:
+					if err != ErrOffline {
+						t.Errorf("event that waited: %v", err)
+					}
+				default:
+					t.Error("event that waited waits still")
+				}
+				if err := d.Publish(t.Context(), Event{Name: "x"}); err != ErrOffline {
+					t.Errorf("event after the end: %v", err)
+				}
+			})
+		})
+	}
 }
 
 func TestEventsComeToTheirHandlers(t *testing.T) {

@@ -47,43 +47,6 @@ func (f *Faults) any() bool {
 	return *f != zero
 }
 
-// Counts is how often something has happened since New.
-type Counts struct {
-	Attempts    uint64 // to connect
-	Connects    uint64 // that came online
-	Disconnects uint64 // after having been online
-
-	Refused   uint64 // publishes, because too many waited to be sent
-	Missed    uint64 // calls, events and callbacks, because too many waited for the application
-	Throttled uint64 // publishes, by the device's own limit
-
-	// By the device's Faults.
-	Dropped, Duplicated, Garbage, Stalls, Reboots uint64
-	SingleBytes, WrongKeys, HalfOpens             uint64 // connections
-	MutedFunctions, MutedPings, IgnoredHellos     uint64
-}
-
-type counters struct {
-	attempts, connects, disconnects, refused, missed, throttled atomic.Uint64
-
-	dropped, duplicated, garbage, stalls, reboots atomic.Uint64
-	singleBytes, wrongKeys, halfOpens             atomic.Uint64
-	mutedFunctions, mutedPings, ignoredHellos     atomic.Uint64
-}
-
-// Counts returns the counters as they are now.
-func (d *Device) Counts() Counts {
-	n := &d.counters
-	return Counts{
-		Attempts: n.attempts.Load(), Connects: n.connects.Load(), Disconnects: n.disconnects.Load(),
-		Refused: n.refused.Load(), Missed: n.missed.Load(), Throttled: n.throttled.Load(),
-		Dropped: n.dropped.Load(), Duplicated: n.duplicated.Load(), Garbage: n.garbage.Load(),
-		Stalls: n.stalls.Load(), Reboots: n.reboots.Load(),
-		SingleBytes: n.singleBytes.Load(), WrongKeys: n.wrongKeys.Load(), HalfOpens: n.halfOpens.Load(),
-		MutedFunctions: n.mutedFunctions.Load(), MutedPings: n.mutedPings.Load(), IgnoredHellos: n.ignoredHellos.Load(),
-	}
-}
-
 // injector commits the faults of one device. A nil injector commits none.
 type injector struct {
 	// fixed at creation

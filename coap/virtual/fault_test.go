@@ -146,13 +146,16 @@ func TestStallingDeviceReadsLater(t *testing.T) {
 func TestStalledDeviceCanBeStopped(t *testing.T) {
 	bubble(t, func(t *testing.T) {
 		d, p, _ := meetFaulty(t, Faults{StallEvery: time.Nanosecond, StallFor: time.Hour})
+		var offline time.Time
+		d.OnOffline(func(error) { offline = time.Now() })
 		time.Sleep(time.Second)
 		p.send(coap.Ping(1))
 		p.silent(time.Second)
 		start := time.Now()
 		d.Disconnect()
 		p.closed()
-		if took := time.Since(start); took != 0 {
+		synctest.Wait()
+		if took := offline.Sub(start); took != 0 {
 			t.Errorf("stopped after %v", took)
 		}
 	})

@@ -179,10 +179,33 @@ func (w *world) accept() *peer {
 		w.t.Fatal(err)
 	}
 	p := &peer{t: w.t, link: l, id: 0x7000, news: make(chan struct{}, 1)}
+	p.start()
+	return p
+}
+
+// deaf says Hello to the next device that connects and does not read what the
+// device says then, until start is called. The device's first message after
+// Hello is stuck.
+func (w *world) deaf() *peer {
+	w.t.Helper()
+	l, err := w.server.Handshake(context.Background(), w.connection())
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	p := &peer{t: w.t, link: l, id: 0x7000, news: make(chan struct{}, 1)}
+	if _, err := l.Read(); err != nil {
+		w.t.Fatal(err)
+	}
+	p.hello()
+	synctest.Wait()
+	return p
+}
+
+// start begins to read.
+func (p *peer) start() {
 	done := make(chan struct{})
 	go func() { defer close(done); p.listen() }()
-	w.t.Cleanup(func() { l.Close(); <-done })
-	return p
+	p.t.Cleanup(func() { p.link.Close(); <-done })
 }
 
 // greet is accept, and then Hello both ways and the device's burst.
@@ -311,11 +334,15 @@ func (p *peer) discard() {
 	p.said, p.raw = nil, nil
 }
 
-// closed waits for the end of the connection.
+// closed checks that the connection ends now.
 func (p *peer) closed() {
 	p.t.Helper()
+	start := time.Now()
 	for {
 		m, _, err := p.next()
+		if took := time.Since(start); took > time.Second {
+			p.t.Fatalf("connection goes on for %v", took)
+		}
 		if err == io.EOF {
 			return
 		}

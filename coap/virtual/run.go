@@ -37,6 +37,7 @@ func (d *Device) Run(ctx context.Context) error {
 		case ctx.Err() != nil:
 			return context.Cause(ctx)
 		case errors.Is(err, errRebooted):
+			d.counters.reboots.Add(1)
 			d.boot()
 			delay = bootTime
 		case errors.Is(err, errLeft):
@@ -98,7 +99,6 @@ func (d *Device) attempt(parent context.Context, delay time.Duration) error {
 	if !d.arm(interrupt) {
 		return errLeft
 	}
-	defer d.arm(nil)
 
 	if err := sleep(ctx, delay); err != nil {
 		return err

@@ -3,8 +3,12 @@ package virtual
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
+	"net"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -124,6 +128,7 @@ func TestRunEndsWithItsContext(t *testing.T) {
 		"in the handshake": func(_ *testing.T, w *world, _ *Device) { w.connection() },
 		"before Hello":     func(_ *testing.T, w *world, _ *Device) { w.accept() },
 		"online":           func(_ *testing.T, w *world, _ *Device) { w.greet() },
+		"stuck":            func(_ *testing.T, w *world, _ *Device) { w.deaf() },
 		"disconnected": func(_ *testing.T, w *world, d *Device) {
 			w.greet()
 			d.Disconnect()
@@ -190,6 +195,101 @@ func TestDisconnectSaysGoodbye(t *testing.T) {
 			})
 		})
 	}
+}
+
+// What was published before Disconnect goes out before the goodbye.
+func TestDisconnectSendsWhatWaits(t *testing.T) {
+	for range 10 { // it must not depend on what is seen first
+		bubble(t, disconnectSendsWhatWaits)
+	}
+}
+
+func disconnectSendsWhatWaits(t *testing.T) {
+	w := newWorld(t)
+	d := New(w.config(OS331))
+	w.run(d)
+	p := w.deaf()
+	for range 3 {
+		if _, err := d.publish(Event{Name: "x"}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	d.Disconnect()
+	p.start()
+	for range 7 { // the burst
+		p.get()
+	}
+	p.want("NON POST e/x id=0009", "NON POST e/x id=000a", "NON POST e/x id=000b",
+		"NON POST x id=000c no-response payload=2:0102")
+	p.closed()
+}
+
+func TestDisconnectEndsAnAttempt(t *testing.T) {
+	for _, where := range []string{"dialling", "in the handshake", "before Hello"} {
+		t.Run(where, func(t *testing.T) {
+			bubble(t, func(t *testing.T) {
+				w := newWorld(t)
+				cfg := w.config(OS331)
+				first := true
+				cfg.Dial = func(ctx context.Context) (net.Conn, error) {
+					if where == "dialling" && first {
+						first = false
+						<-ctx.Done()
+						return nil, ctx.Err()
+					}
+					return w.dial(ctx)
+				}
+				d := New(cfg) // which does not reconnect, so an error would end Run
+				w.run(d)
+				switch where {
+				case "in the handshake":
+					w.connection()
+				case "before Hello":
+					w.accept()
+				}
+				synctest.Wait()
+				d.Disconnect()
+				time.Sleep(time.Hour)
+				d.Connect()
+				w.greet()
+			})
+		})
+	}
+}
+
+// A device that cannot say anything does not take more than it can hold.
+func TestDeviceReadsOnlyWhatItCanHold(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t)
+		d := New(w.config(OS331))
+		w.run(d)
+		p := w.deaf()
+		const pings = 2 * maxReceived
+		var sent atomic.Int64
+		var sending sync.WaitGroup
+		t.Cleanup(sending.Wait)
+		sending.Go(func() {
+			for range pings {
+				b, _ := coap.Ping(0x7100).Append(nil)
+				if err := p.link.Write(b); err != nil {
+					t.Error(err)
+					return
+				}
+				sent.Add(1)
+			}
+		})
+		synctest.Wait()
+		if n := sent.Load(); n < maxReceived || n > maxReceived+2 {
+			t.Errorf("%d messages taken, want %d and what is in hand", n, maxReceived)
+		}
+		p.start()
+		for range 7 {
+			p.get()
+		}
+		for n := range pings {
+			p.want(fmt.Sprintf("ACK empty id=%04x", 9+n))
+		}
+	})
 }
 
 func TestDisconnectBeforeRunKeepsTheDeviceAway(t *testing.T) {
@@ -261,6 +361,21 @@ func (p *peer) silentUntilClosed() {
 	if m, _, err := p.next(); err == nil {
 		p.t.Errorf("device says %s", m)
 	}
+}
+
+func TestRebootFreesADeviceThatIsStuck(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		w := newWorld(t)
+		d := New(w.config(OS331))
+		w.run(d)
+		w.deaf()
+		start := time.Now()
+		d.Reboot()
+		w.greet()
+		if took := time.Since(start); took != bootTime {
+			t.Errorf("back after %v", took)
+		}
+	})
 }
 
 func TestLongFrameEndsTheConnection(t *testing.T) {

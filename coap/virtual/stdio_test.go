@@ -369,6 +369,29 @@ func TestEventsWaitForTheConnection(t *testing.T) {
 	})
 }
 
+// The connection may end between the look and the deed.
+func TestEventThatFindsTheDeviceOfflineWaits(t *testing.T) {
+	s := &stdio{dev: New(Config{}), pending: []pendingEvent{{event: Event{Name: "second"}}}}
+	s.publish(t.Context(), pendingEvent{event: Event{Name: "first"}})
+	if len(s.pending) != 2 || s.pending[0].event.Name != "first" {
+		t.Errorf("waiting: %+v", s.pending)
+	}
+}
+
+func TestAcknowledgedEventsThatAreTooMany(t *testing.T) {
+	bubble(t, func(t *testing.T) {
+		s, p, _ := scripted(t, OS331)
+		for range maxAcks + 1 {
+			s.say(`{"op":"publish","name":"x","ack":true}`)
+		}
+		s.want(fmt.Sprintf(`{"ev":"error","error":"%v","line":%d}`, ErrBusy, maxAcks+1))
+		p.send(coap.Ack(p.get().ID))
+		s.want(`{"ev":"published","name":"x"}`)
+		s.say(`{"op":"publish","name":"y","ack":true}`)
+		s.want()
+	})
+}
+
 func TestEndOfInput(t *testing.T) {
 	t.Run("waits for what is to be sent", func(t *testing.T) {
 		bubble(t, func(t *testing.T) {

@@ -18,7 +18,8 @@ type variable struct {
 }
 
 // Variable gives the device a variable. get returns its value: a bool, a
-// string, or any number that fits the type. Of the same name, the last one counts.
+// string, or any number that fits the type. Of the same name, the last one
+// counts. It fails when Function would.
 func (d *Device) Variable(name string, kind coap.VariableType, get func() any) error {
 	if err := checkName(name, d.limits.VariableName); err != nil {
 		return fmt.Errorf("variable: %w", err)

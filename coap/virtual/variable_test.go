@@ -75,7 +75,7 @@ func TestVariableTakesNumbersThatFit(t *testing.T) {
 		{coap.Int, int64(-7), int32(-7)},
 		{coap.Int, 7.0, int32(7)},
 		{coap.Int, 7.5, nil},
-		{coap.Int, 1 << 31, nil},
+		{coap.Int, int64(1 << 31), nil},
 		{coap.Int, -1 << 31, int32(-1 << 31)},
 		{coap.Double, 7, 7.0},
 		{coap.Double, int32(7), 7.0},
