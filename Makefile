@@ -67,15 +67,17 @@ vet:
 	go tool staticcheck ./...
 
 cross:
-	@set -e; for target in $(CROSS); do \
+	@failed=; \
+	for target in $(CROSS); do \
 		echo "# go build for $$target"; \
 		set -- $$(echo $$target | tr / ' '); \
-		GOOS=$$1 GOARCH=$$2 GOARM=$${3:-} go build -trimpath -buildvcs=false ./...; \
-	done
-	@set -e; for target in $(VET); do \
+		GOOS=$$1 GOARCH=$$2 GOARM=$${3:-} go build -trimpath -buildvcs=false ./... || failed="$$failed $$target"; \
+	done; \
+	for target in $(VET); do \
 		echo "# go vet for $$target"; \
-		GOOS=$${target%/*} GOARCH=$${target#*/} go vet -trimpath ./...; \
-	done
+		GOOS=$${target%/*} GOARCH=$${target#*/} go vet -trimpath ./... || failed="$$failed $$target"; \
+	done; \
+	if [ -n "$$failed" ]; then echo "cross: failed:$$failed" >&2; exit 1; fi
 
 race:
 	CGO_ENABLED=1 go test $(RACE) -timeout $(TESTTIME) ./...

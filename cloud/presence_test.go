@@ -316,6 +316,43 @@ func TestRequestsToADeviceThatIsOffline(t *testing.T) {
 	})
 }
 
+// talker is a connection whose device answers.
+type talker struct{ conn }
+
+func (*talker) Call(_ context.Context, function, argument string) (int32, error) {
+	return int32(len(function + argument)), nil
+}
+func (*talker) Variable(_ context.Context, name string) (any, error) { return name, nil }
+func (*talker) Signal(_ context.Context, on bool) error {
+	if on {
+		return nil
+	}
+	return cloud.E("", cloud.Refused, nil)
+}
+func (*talker) Ping(context.Context) error { return cloud.E("", cloud.Timeout, nil) }
+
+func TestRequestsReachTheDevice(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		ctx := context.Background()
+		w.hub.Arrive(ctx, cloud.Arrival{Conn: &talker{}, Device: cloud.Device{ID: lamp, Owner: ann}})
+		if v, err := w.hub.Call(ctx, lamp, "led", "on"); v != 5 || err != nil {
+			t.Errorf("call: %v, %v", v, err)
+		}
+		if v, err := w.hub.Variable(ctx, lamp, "temp"); v != "temp" || err != nil {
+			t.Errorf("variable: %v, %v", v, err)
+		}
+		if err := w.hub.Signal(ctx, lamp, true); err != nil {
+			t.Errorf("signal on: %v", err)
+		}
+		if err := w.hub.Signal(ctx, lamp, false); cloud.KindOf(err) != cloud.Refused {
+			t.Errorf("signal off: %v", err)
+		}
+		if err := w.hub.Ping(ctx, lamp); cloud.KindOf(err) != cloud.Timeout {
+			t.Errorf("ping: %v", err)
+		}
+	})
+}
+
 func TestDisconnectClosesTheConnection(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		_, c := w.arrive(lamp, ann)
