@@ -179,11 +179,11 @@ func TestAllDevices(t *testing.T) {
 		t.Errorf("devices are %v", list)
 	}
 	a := w.do("GET /v1/localcloud/devices/lamp", as(w.root)).has(200, `{"id":"`+lampID+`","owner":"alice","connected":true,
-		"key_fingerprint":"`+string(rsaKey().Fingerprint())+`","policy":null,"limits":{"events":6,"limited":2,"lost":0},"address":"10.0.0.7:40000"}`)
+		"key_fingerprint":"`+string(rsaKey().Fingerprint())+`","policy":null,"limits":{"events":6,"throttled":0,"limited":2,"lost":0,"missed":0},"address":"10.0.0.7:40000"}`)
 	if len(a.text("since")) != len("2026-11-21T01:00:00.000Z") {
 		t.Errorf("since is %q", a.text("since"))
 	}
-	w.do("GET /v1/localcloud/devices/fan", as(control)).has(200, `{"key_fingerprint":"","address":"","since":null,"limits":{"events":0,"limited":0,"lost":0}}`)
+	w.do("GET /v1/localcloud/devices/fan", as(control)).has(200, `{"key_fingerprint":"","address":"","since":null,"limits":{"events":0,"throttled":0,"limited":0,"lost":0,"missed":0}}`)
 }
 
 func TestRegisterDevice(t *testing.T) {
@@ -227,12 +227,12 @@ func TestPolicies(t *testing.T) {
 		}
 		return refused
 	}
-	w.do("GET /v1/localcloud/policy", as(w.root)).is(200, `{"device":"warn","server":"off"}`)
-	w.do("PUT /v1/localcloud/policy", as(w.root), jsonText(`{"device":"off"}`)).is(200, `{"device":"off","server":"off"}`)
+	w.do("GET /v1/localcloud/policy", as(w.root)).is(200, `{"device":"warn","server":"off","products":{}}`)
+	w.do("PUT /v1/localcloud/policy", as(w.root), jsonText(`{"device":"off"}`)).is(200, `{"device":"off","server":"off","products":{}}`)
 	if publish(20); limited() != 0 {
 		t.Errorf("the live device is limited still: %d", limited())
 	}
-	w.do("PUT /v1/localcloud/policy", as(w.root), form("server=1000/s:1000+drop")).is(200, `{"device":"off","server":"1000/s:1000 drop"}`)
+	w.do("PUT /v1/localcloud/policy", as(w.root), form("server=1000/s:1000+drop")).is(200, `{"device":"off","server":"1000/s:1000 drop","products":{}}`)
 	w.do("PUT /v1/localcloud/devices/lamp/policy", as(w.root), jsonText(`{"policy":"1/s:2 reject"}`)).has(200, `{"policy":"1/s:2 reject"}`)
 	if refused := publish(10); refused < 7 {
 		t.Errorf("%d of 10 were refused, want 8 by the device's own policy", refused)
@@ -249,6 +249,33 @@ func TestPolicies(t *testing.T) {
 	}
 	if set := w.registry.Settings(); set.DevicePolicy != cloud.PolicyOff() {
 		t.Errorf("a refused request changed %+v", set)
+	}
+}
+
+func TestProductPolicy(t *testing.T) {
+	w := newWorld(t)
+	publish := func() (refused int) {
+		for range 10 {
+			if w.lamp.presence.Publish(t.Context(), cloud.Event{Name: "x"}, func(error) {}) != nil {
+				refused++
+			}
+		}
+		return refused
+	}
+	policy := func(product, request string) answer {
+		return w.do("PUT /v1/localcloud/products/"+product+"/policy", as(w.root), jsonText(request))
+	}
+	policy("6", `{"policy":"1/s:2 reject"}`).is(200, `{"device":"warn","server":"off","products":{"6":"1/s:2 reject"}}`)
+	if refused := publish(); refused < 7 {
+		t.Errorf("%d of 10 were refused, want 8 by the policy of the lamp's product", refused)
+	}
+	policy("7", `{"policy":"off"}`).has(200, `{"products":{"6":"1/s:2 reject","7":"off"}}`)
+	policy("6", `{"policy":null}`).has(200, `{"products":{"7":"off"}}`)
+	if refused := publish(); refused != 0 {
+		t.Errorf("%d were refused after the policy was taken away", refused)
+	}
+	for product, request := range map[string]string{"x": `{"policy":"off"}`, "-1": `{"policy":"off"}`, "65536": `{"policy":"off"}`, "6": `{}`, "8": `{"policy":"magic"}`} {
+		policy(product, request).has(400, `{"ok":false}`)
 	}
 }
 

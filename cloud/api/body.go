@@ -31,26 +31,43 @@ type args struct {
 	err error // the first argument that made no sense
 }
 
+// limitBody gives all of a request's body a time in which it has to come. Who
+// has read to its end lifts the limit. Otherwise it stays, because net/http reads what is left
+// of a short body before it sends the answer, and would wait for it for ever.
+func limitBody(w http.ResponseWriter, r *http.Request) {
+	if hasBody(r) {
+		http.NewResponseController(w).SetReadDeadline(time.Now().Add(bodyPeriod)) // tests have writers without deadlines
+	}
+}
+
+func hasBody(r *http.Request) bool { return r.Body != nil && r.Body != http.NoBody }
+
 // readBody reads the body into a.
 func (a *args) readBody(w http.ResponseWriter, r *http.Request) error {
-	if r.Body == nil || r.Body == http.NoBody {
+	if !hasBody(r) {
 		return nil
 	}
-	rc := http.NewResponseController(w)
-	rc.SetReadDeadline(time.Now().Add(bodyPeriod)) // tests have writers without deadlines
-	defer rc.SetReadDeadline(time.Time{})
-
 	kind, params, _ := mime.ParseMediaType(r.Header.Get("Content-Type"))
 	if kind == "multipart/form-data" {
 		body := http.MaxBytesReader(w, r.Body, maxUpload)
-		defer io.Copy(io.Discard, body) // only behind the end of the body net/http sees that a client goes
-		return a.readMultipart(multipart.NewReader(body, params["boundary"]))
+		err := a.readMultipart(multipart.NewReader(body, params["boundary"]))
+		_, rest := io.Copy(io.Discard, body) // only behind the end of the body net/http sees that a client goes
+		liftLimit(w, rest)
+		return err
 	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, maxBody))
+	liftLimit(w, err)
 	if err != nil {
 		return bodyError(err)
 	}
 	return a.parseBody(kind, bytes.TrimSpace(body))
+}
+
+// liftLimit ends what limitBody began, if the body was read without an error.
+func liftLimit(w http.ResponseWriter, err error) {
+	if err == nil {
+		http.NewResponseController(w).SetReadDeadline(time.Time{})
+	}
 }
 
 func (a *args) parseBody(kind string, body []byte) error {

@@ -90,6 +90,7 @@ func (s *Server) serveHTTP(w http.ResponseWriter, r *http.Request) {
 		s.Logger.Debug("request", "method", r.Method, "route", rec.route, "status", rec.status,
 			"took", time.Since(start), "from", r.RemoteAddr)
 	}()
+	limitBody(rec, r)
 	allowOrigins(rec.Header())
 	if r.Method == http.MethodOptions {
 		preflight(rec)

@@ -594,7 +594,9 @@ func TestSearchOfTheLogEndsWithItsStream(t *testing.T) {
 	for _, stubborn := range []bool{false, true} {
 		inBubble(t, func(t *testing.T, w *world) {
 			w.useLog(slowLog{delay: time.Minute, stubborn: stubborn})
-			w.open("/v1/devices/events/x?last_event_id=0", w.alice).started().Close()
+			r := w.open("/v1/devices/events/x?last_event_id=0", w.alice).started()
+			synctest.Wait()
+			r.Close()
 			synctest.Wait()
 			if n := w.server.OpenStreams(); (n == 1) != stubborn {
 				t.Errorf("stubborn %v: %d streams while the log is searched", stubborn, n)

@@ -99,10 +99,6 @@ func variables(ctx context.Context, r *run) error {
 // asking measures requests that devices have to answer, the same number to each of them.
 func (r *run) asking(ctx context.Context, c *Cloud, what string, want *Reference, ask func(*member) request) error {
 	inFlight, d := r.inFlight(16), r.duration(4*time.Second)
-	ceiling, err := r.requestCeiling(ctx, inFlight)
-	if err != nil {
-		return err
-	}
 	f, err := r.fleet(ctx, c, r.devices(16))
 	if err != nil {
 		return err
@@ -113,6 +109,10 @@ func (r *run) asking(ctx context.Context, c *Cloud, what string, want *Reference
 	r.progress("%d devices connect", len(f.members))
 	defer f.disconnect()
 	if err := f.connect(ctx, window); err != nil {
+		return err
+	}
+	ceiling, err := r.requestCeiling(ctx, inFlight)
+	if err != nil {
 		return err
 	}
 	turn := make([]int, inFlight)
@@ -131,7 +131,7 @@ func (r *run) asking(ctx context.Context, c *Cloud, what string, want *Reference
 	r.addCPU(l.spent, float64(l.done.Load()), "request", nil)
 	r.add("CPU of devices and clients per request", micros(l.spent.ours)/float64(l.done.Load()), "µs", nil)
 	r.addFailedRequests(what, l)
-	r.addTrouble(f)
+	r.addSurprises(f)
 	return nil
 }
 

@@ -22,12 +22,6 @@ import (
 	"localcloud/cloud/client"
 )
 
-// measured are ceilings that several scenarios need, once they are known.
-type measured struct {
-	serverKey *rsa.PrivateKey // like a server's
-	requests  map[int]float64 // HTTP requests a second, by how many are in flight
-}
-
 // ceilingTime is how long each ceiling is measured.
 const ceilingTime = time.Second
 
@@ -95,14 +89,14 @@ func (r *run) rsaTime(ctx context.Context, workers int) (time.Duration, error) {
 }
 
 func (r *run) rsaWork() (func() error, error) {
-	if r.ceilings.serverKey == nil {
+	if r.serverKey == nil {
 		key, err := rsa.GenerateKey(rand.Reader, 2048)
 		if err != nil {
 			return nil, err
 		}
-		r.ceilings.serverKey = key
+		r.serverKey = key
 	}
-	server := r.ceilings.serverKey
+	server := r.serverKey
 	device, err := r.deviceKey()
 	if err != nil {
 		return nil, err
@@ -189,9 +183,7 @@ func echo(ln net.Listener) {
 // requestCeiling returns how many requests a second our clients get answered by a
 // server that does nothing, as JSON of the size of a call's answer.
 func (r *run) requestCeiling(ctx context.Context, inFlight int) (float64, error) {
-	if rate, ok := r.ceilings.requests[inFlight]; ok {
-		return rate, nil
-	}
+	r.progress("plain HTTP, %d in flight", inFlight)
 	ln, err := r.Network.Listen()
 	if err != nil {
 		return 0, err
@@ -215,9 +207,5 @@ func (r *run) requestCeiling(ctx context.Context, inFlight int) (float64, error)
 		return 0, err
 	}
 	l.measure(ctx, ceilingTime)
-	if r.ceilings.requests == nil {
-		r.ceilings.requests = make(map[int]float64)
-	}
-	r.ceilings.requests[inFlight] = l.rate()
 	return l.rate(), nil
 }

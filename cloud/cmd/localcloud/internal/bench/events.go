@@ -60,7 +60,7 @@ func (r *run) publishing(ctx context.Context, l load) error {
 		r.addAccount(account)
 		r.add("streams that broke", float64(s.broken.Load()), "", aim("<=", 0))
 	}
-	r.addTrouble(f)
+	r.addSurprises(f)
 	return nil
 }
 

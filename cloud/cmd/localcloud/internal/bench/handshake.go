@@ -47,11 +47,18 @@ func handshake(ctx context.Context, r *run) error {
 	return nil
 }
 
+// addSurprises is addTrouble where none is expected.
+func (r *run) addSurprises(f *fleet) {
+	if f.tally.lastError() != nil || f.tally.dropped.Load() > 0 {
+		r.addTrouble(f)
+	}
+}
+
 // addTrouble records connections that were not made or not kept.
 func (r *run) addTrouble(f *fleet) {
 	t := &f.tally
-	r.add("attempts that failed", float64(t.noHello.Load()+t.broken.Load()), "", aim("<=", 0))
-	r.add("connections lost", float64(t.dropped.Load()), "", aim("<=", 0))
+	r.add("attempts that failed", float64(t.noHello.Load()+t.broken.Load()), "times", aim("<=", 0))
+	r.add("connections lost", float64(t.dropped.Load()), "times", aim("<=", 0))
 	if err := t.lastError(); err != nil {
 		r.note("%s: a device could not connect: %v", r.name, err)
 	}

@@ -23,8 +23,9 @@ func idle(ctx context.Context, r *run) error {
 	}
 	defer c.close()
 	f.cloud = c
-	wait(ctx, settleTime)
-	before, unknown := c.usage()
+	span := c.begin()
+	wait(ctx, 2*time.Second)
+	alone := span.end()
 	r.progress("%d devices connect", len(f.members))
 	defer f.disconnect()
 	if err := f.connect(ctx, window); err != nil {
@@ -32,17 +33,18 @@ func idle(ctx context.Context, r *run) error {
 	}
 	wait(ctx, 2*time.Second) // until they have said all that boards say then
 	r.progress("idle")
-	span := c.begin()
+	span = c.begin()
 	wait(ctx, r.duration(16*time.Second))
 	s := span.end()
 	n := float64(len(f.members))
-	if unknown != nil || s.err != nil {
+	if s.err != nil {
 		r.lack("memory per idle device", "bytes", errUnmeasured.Error())
 		r.lack("CPU while idle", "% of a core", errUnmeasured.Error())
 	} else {
-		r.add(fmt.Sprintf("memory per idle device, of %.0f", n), float64(s.rss-before.RSS)/n, "bytes", aim("<=", 8192))
-		r.add("memory before they came", float64(before.RSS)/1e6, "MB", nil)
+		r.add(fmt.Sprintf("memory per idle device, of %.0f", n), float64(s.rss-alone.rss)/n, "bytes", aim("<=", 8192))
+		r.add("memory before they came", float64(alone.rss)/1e6, "MB", nil)
 		r.add("CPU while idle", 100*s.server.Seconds()/s.elapsed.Seconds(), "% of a core", aim("<=", 5))
+		r.add("CPU before they came", 100*alone.server.Seconds()/alone.elapsed.Seconds(), "% of a core", nil)
 		r.add("written to disk while idle", float64(s.written)/s.elapsed.Seconds(), "bytes/s", nil)
 	}
 	r.addTrouble(f)

@@ -97,14 +97,14 @@ func Run(ctx context.Context, cfg Config) (Result, error) {
 // run is one Run. Only its goroutine uses it, except for sinceEpoch.
 type run struct {
 	Config
-	epoch    time.Time // times in stamps are counted from here
-	name     string    // of the scenario that runs
-	phase    uint64    // number of the last measurement
-	ceilings measured
-	key      *rsa.PrivateKey // of all devices; made when it is needed
-	dirs     []string        // to remove
-	filled   map[filling]string
-	result   Result
+	epoch     time.Time       // times in stamps are counted from here
+	name      string          // of the scenario that runs
+	phase     uint64          // number of the last measurement
+	key       *rsa.PrivateKey // of all devices; made when it is needed
+	serverKey *rsa.PrivateKey // like a server's, for ceilings; made when it is needed
+	dirs      []string        // to remove
+	filled    map[filling]string
+	result    Result
 }
 
 func (r *run) scenario(ctx context.Context, s Scenario) error {
@@ -117,6 +117,8 @@ func (r *run) scenario(ctx context.Context, s Scenario) error {
 	}
 	r.name = s.Name
 	r.progress("%s", strings.ToLower(s.Help[:1])+s.Help[1:])
+	o := r.watchOthers()
+	defer func() { r.addOthers(o) }()
 	return s.run(ctx, r)
 }
 

@@ -47,6 +47,6 @@ func subscribe(ctx context.Context, r *run) error {
 	r.addAccount(account)
 	r.addFailures(flow)
 	r.addCPU(s, float64(account.expected), "delivery", nil)
-	r.addTrouble(f)
+	r.addSurprises(f)
 	return nil
 }

@@ -55,6 +55,36 @@ func cpuIn(stat []byte) (time.Duration, error) {
 	return time.Duration(user+system) * time.Second / ticks, nil
 }
 
+// machineCPU returns the time for which the processors were busy, or were not to
+// be had because another virtual machine had them.
+func machineCPU() (time.Duration, bool) {
+	text, err := os.ReadFile("/proc/stat")
+	if err != nil {
+		return 0, false
+	}
+	return busyIn(string(text))
+}
+
+// busyIn adds up the first line of proc(5) stat: user, nice, system, idle, iowait, irq, softirq, steal.
+func busyIn(stat string) (time.Duration, bool) {
+	line, _, _ := strings.Cut(stat, "\n")
+	fields := strings.Fields(line)
+	if len(fields) < 9 || fields[0] != "cpu" {
+		return 0, false
+	}
+	var sum time.Duration
+	for i, field := range fields[1:9] {
+		n, err := strconv.ParseInt(field, 10, 64)
+		if err != nil {
+			return 0, false
+		}
+		if i != 3 && i != 4 {
+			sum += time.Duration(n) * time.Second / ticks
+		}
+	}
+	return sum, true
+}
+
 // valueIn returns the number of a line "key: number" of a file.
 func valueIn(file, key string) (int64, error) {
 	text, err := os.ReadFile(file)
@@ -73,7 +103,11 @@ func valueIn(file, key string) (int64, error) {
 // inMemory reports whether a directory is on no disk.
 func inMemory(dir string) bool {
 	var fs unix.Statfs_t
-	return unix.Statfs(dir, &fs) == nil && (fs.Type == unix.TMPFS_MAGIC || fs.Type == unix.RAMFS_MAGIC)
+	if unix.Statfs(dir, &fs) != nil {
+		return false
+	}
+	kind := uint32(fs.Type) // signed, and of another size on each architecture
+	return kind == unix.TMPFS_MAGIC || kind == unix.RAMFS_MAGIC
 }
 
 // separate keeps a Ctrl-C that is meant for us from the child, whose figures

@@ -33,3 +33,15 @@ func TestCPUIsFoundBehindAnyName(t *testing.T) {
 		}
 	}
 }
+
+func TestBusyTimeLeavesOutIdleAndWaiting(t *testing.T) {
+	const stat = "cpu  100 20 30 9999 8888 4 5 6 7 8\ncpu0 1 1 1 1 1 1 1 1 1 1\n"
+	if got, ok := busyIn(stat); !ok || got != 1650*time.Millisecond {
+		t.Errorf("busy = %v, %v; want 1.65 s", got, ok)
+	}
+	for _, bad := range []string{"", "cpu 1 2 3", "intr 1 2 3 4 5 6 7 8", "cpu 1 2 3 4 5 6 x 8"} {
+		if got, ok := busyIn(bad); ok {
+			t.Errorf("busy of %q = %v", bad, got)
+		}
+	}
+}

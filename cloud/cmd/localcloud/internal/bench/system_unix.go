@@ -10,9 +10,14 @@ import (
 )
 
 // ownCPU returns the CPU time that this process has used.
-func ownCPU() time.Duration {
+func ownCPU() time.Duration { return usedBy(unix.RUSAGE_SELF) }
+
+// childrenCPU returns the CPU time of the child processes that have ended.
+func childrenCPU() time.Duration { return usedBy(unix.RUSAGE_CHILDREN) }
+
+func usedBy(who int) time.Duration {
 	var u unix.Rusage
-	if unix.Getrusage(unix.RUSAGE_SELF, &u) != nil {
+	if unix.Getrusage(who, &u) != nil {
 		return 0
 	}
 	return time.Duration(u.Utime.Nano() + u.Stime.Nano())

@@ -15,6 +15,8 @@ func ownCPU() time.Duration {
 	return hundreds(kernel) + hundreds(user)
 }
 
+func childrenCPU() time.Duration { return 0 }
+
 // hundreds reads a duration in units of 100 ns.
 func hundreds(t windows.Filetime) time.Duration {
 	return time.Duration(int64(t.HighDateTime)<<32|int64(t.LowDateTime)) * 100
