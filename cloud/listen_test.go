@@ -204,6 +204,24 @@ func TestReplayIsWhatCameBefore(t *testing.T) {
 	})
 }
 
+func TestReplayHasWhatIsOnDiskAndWhatIsOnItsWay(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		w.log.stop()
+		for _, name := range []string{"a", "b", "c", "d"} {
+			go w.hub.Publish(context.Background(), text(name, ann))
+			synctest.Wait()
+		}
+		for committed := range 4 {
+			s := w.hub.Subscribe(cloud.Filter{Owner: ann}, cloud.NewQueue(1))
+			if got := w.replayed(s, 0); !slices.Equal(got, []string{"a", "b", "c", "d"}) {
+				t.Errorf("with %d of 4 on disk replay has %q", committed, got)
+			}
+			w.log.write(1)
+			synctest.Wait()
+		}
+	})
+}
+
 func TestReplayStopsWhenTheReaderHasEnough(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		for range 3 {

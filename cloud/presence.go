@@ -13,6 +13,10 @@ type Arrival struct {
 	Conn    Conn
 	Device  Device // its record, as the Hello changed it
 	Address string // where it connects from, host:port
+
+	// Begun is when the connection began. Of two connections of a device the one
+	// that began later stays, in whatever order they arrive.
+	Begun time.Time
 }
 
 // Presence is one device's time online: made by Arrive, ended by Leave.
@@ -22,6 +26,7 @@ type Presence struct {
 	conn    Conn
 	address string
 	since   time.Time
+	begun   time.Time
 	meter   *meter
 	product int
 
@@ -44,16 +49,23 @@ type DeviceFilter struct {
 var ErrReplaced = errors.New("the device connected again")
 
 // Arrive makes a device online and publishes spark/status online. A connection
-// that the device had before is closed, and its end published first. It
-// blocks while the log's queue is full.
+// that the device had before is closed, and its end published first. When that one
+// began later, the device has come again while this one was on its way here: this one is closed, and nothing is
+// published. It blocks while the log's queue is full.
 func (h *Hub) Arrive(ctx context.Context, a Arrival) *Presence {
 	p := &Presence{
 		hub: h, id: a.Device.ID, conn: a.Conn, address: a.Address, since: h.clock.Now(), owner: a.Device.Owner,
-		product: a.Device.ProductID,
+		product: a.Device.ProductID, begun: a.Begun,
 	}
 	h.mu.Lock()
 	old := h.online[p.id]
 	p.meter = h.meterOf(p.id, a.Device.Policy)
+	if old != nil && old.begun.After(p.begun) {
+		p.gone = true
+		h.mu.Unlock()
+		p.conn.Close(ErrReplaced)
+		return p
+	}
 	h.online[p.id] = p
 	statuses := []Event{statusOf(p, "online")}
 	if old != nil {

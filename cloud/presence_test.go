@@ -72,6 +72,26 @@ func TestSecondArrivalReplacesTheFirst(t *testing.T) {
 	})
 }
 
+// A connection can arrive late, as it stores what Hello said first: when its device is back already, it is the one to go.
+func TestALateArrivalOfAnOlderConnectionChangesNothing(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		older, newer := &conn{}, &conn{}
+		begun := time.Now()
+		w.hub.Arrive(t.Context(), cloud.Arrival{Conn: newer, Device: cloud.Device{ID: lamp, Owner: ann}, Begun: begun.Add(time.Millisecond)})
+		late := w.hub.Arrive(t.Context(), cloud.Arrival{Conn: older, Device: cloud.Device{ID: lamp, Owner: ann}, Begun: begun})
+		if newer.closed != nil || !errors.Is(older.closed, cloud.ErrReplaced) {
+			t.Errorf("closed: newer %v, older %v", newer.closed, older.closed)
+		}
+		late.Want([]cloud.DeviceFilter{{Prefix: "a", Mine: true}})
+		late.Leave(t.Context())
+		w.publish(text("a", ann))
+		if got := older.offered(); len(got) != 0 || !w.hub.IsOnline(lamp) {
+			t.Errorf("the older is offered %q, the device is online: %v", got, w.hub.IsOnline(lamp))
+		}
+		w.wantHappened("spark/status=online", "a=")
+	})
+}
+
 // TestStatusesComeInTheOrderOfWhatHappened has a departure wait for the log's queue while the device comes back.
 func TestStatusesComeInTheOrderOfWhatHappened(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {

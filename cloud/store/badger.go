@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 
 	"github.com/dgraph-io/badger/v4"
@@ -19,12 +20,27 @@ type disk struct {
 	db *badger.DB
 }
 
-// tuning is what the two databases do not have in common.
+// tuning is what Open's options say about a database.
 type tuning struct {
-	memtable int64 // bytes; Badger holds up to three of them
-	noSync   bool
-	logger   *slog.Logger
+	noSync bool
+	logger *slog.Logger
 }
+
+// Sizes inside Badger. They hang together, since on 32 bits Badger 4.9.6 (that is,
+// the allocator of ristretto, up to 2.4.2 at least) writes tables that it cannot read when
+// what it allocates for one does not fit into twice the table size: the index of its second
+// buffer is shifted out of an int. The store's tests fail with GOARCH=386 then.
+//
+//   - A table is made of a memtable and of what one commit puts on top, or of
+//     a full table: less than 2.5 MB.
+//   - A block is allocated with blockSize at once and is begun when the next value does
+//     not fit, so at least blockSize - maxValue of it is used: three quarters. It grows, by copies,
+//     only for values that are larger than blockSize. 2.5 MB so need 3.3 MB, and there are 4.
+//   - Tables of level 0 must not be merged into one of level 0, which has no size: see clearLevel0.
+const (
+	tableSize = 2 << 20 // of memtables and of tables
+	blockSize = 4 * maxValue
+)
 
 // badgerOptions tunes Badger for a small board (reference/libraries.md): its
 // defaults take some 300 MB and do not run on 32 bits.
@@ -40,17 +56,18 @@ func badgerOptions(dir string, t tuning) badger.Options {
 	o.MetricsEnabled = false
 	o.NumGoroutines = 1
 
-	o.MemTableSize = t.memtable
+	o.MemTableSize = tableSize
 	o.NumMemtables = 2
 	o.NumLevelZeroTables = 2
-	o.NumLevelZeroTablesStall = 4
+	o.NumLevelZeroTablesStall = 3
 	o.NumCompactors = 2 // the least it takes
-	o.BaseTableSize = 2 << 20
-	o.TableSizeMultiplier = 1 // a table is built in memory, at twice its size
+	o.BaseTableSize = tableSize
+	o.TableSizeMultiplier = 1 // on all levels
 	o.BaseLevelSize = 8 << 20
+	o.BlockSize = blockSize
 
 	o.ValueThreshold = maxValue + 1
-	o.ValueLogFileSize = 16 << 20 // the log stays empty; twice this is its apparent size
+	o.ValueLogFileSize = 1 << 20 // the least it takes: the log stays empty; twice this is its apparent size
 	o.Compression = options.None
 	o.BlockCacheSize = 0
 	o.IndexCacheSize = 1 << 20
@@ -60,13 +77,34 @@ func badgerOptions(dir string, t tuning) badger.Options {
 	return o
 }
 
+// clearLevel0 opens a database for the moment that it takes to merge level 0 into the level below, and
+// closes it. On 32 bits that has to come before compactors run: the first of them
+// merges four tables of level 0 into one of level 0 if it finds so many, which it does only
+// after a crash, as it lets no more than three come together otherwise.
+func clearLevel0(o badger.Options) error {
+	o.NumCompactors = 0
+	o.CompactL0OnClose = true
+	db, err := badger.Open(o)
+	if err != nil {
+		return err
+	}
+	return db.Close()
+}
+
 // openDisk opens a database. Nothing else may have it open; see lockDir.
 func openDisk(dir string, t tuning) (d *disk, err error) {
 	defer damage(&err)
 	if err := removeEmptyLogs(dir); err != nil {
 		return nil, err
 	}
-	db, err := badger.Open(badgerOptions(dir, t))
+	o := badgerOptions(dir, t)
+	if strconv.IntSize == 32 {
+		o.CompactL0OnClose = true
+		if err := clearLevel0(o); err != nil {
+			return nil, err
+		}
+	}
+	db, err := badger.Open(o)
 	if err != nil {
 		return nil, err
 	}

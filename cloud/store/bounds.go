@@ -6,6 +6,7 @@ import "time"
 type bounds struct {
 	age   time.Duration // negative: any
 	bytes int64         // negative: any
+	most  int64         // of one segment, on a small disk; 0: maxSegmentBytes
 }
 
 // Bounds of one segment. Small ones make many files and many drops; large ones
@@ -25,10 +26,14 @@ func (b bounds) isFull(s *segment) bool {
 }
 
 func (b bounds) segmentBytes() int64 {
-	if b.bytes < 0 {
-		return maxSegmentBytes
+	most := int64(maxSegmentBytes)
+	if b.most > 0 {
+		most = min(most, b.most)
 	}
-	return min(maxSegmentBytes, max(b.bytes/segmentsKept, min(minSegmentBytes, b.bytes/4)))
+	if b.bytes < 0 {
+		return most
+	}
+	return min(most, max(b.bytes/segmentsKept, min(minSegmentBytes, b.bytes/4)))
 }
 
 // excess returns how many of the oldest segments the log has to let go. A

@@ -68,6 +68,9 @@ func (r *Registry) enqueue(c *change, build func(c *change) error) error {
 	if c.removes == "" && fitting(c.ops) < len(c.ops) {
 		return cloud.Errorf("registry", cloud.Invalid, "too much for one change")
 	}
+	if err := r.room(c); err != nil {
+		return err
+	}
 	r.changes++
 	c.number = r.changes
 	for _, e := range c.edits {
@@ -76,6 +79,19 @@ func (r *Registry) enqueue(c *change, build func(c *change) error) error {
 	r.queue = append(r.queue, c)
 	signal(r.wake)
 	return nil
+}
+
+// room refuses a change when the disk is nearly full. Removals pass a while longer.
+func (r *Registry) room(c *change) error {
+	removal := !slices.ContainsFunc(c.ops, func(o op) bool { return o.value != nil && string(o.key) != keyHome })
+	if c.removes != "" || removal {
+		if r.space.allowsRemoval() {
+			return nil
+		}
+	} else if r.space.lacking() == 0 {
+		return nil
+	}
+	return r.space.err()
 }
 
 // run commits changes until the registry is closed and none waits.

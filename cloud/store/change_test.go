@@ -152,28 +152,28 @@ func TestCommitsOfChangesAreBounded(t *testing.T) {
 }
 
 func TestBadgerTakesTheLargestCommits(t *testing.T) {
-	for _, memtable := range []int64{registryMemtable, eventsMemtable} {
-		d, err := openDisk(t.TempDir(), tuning{memtable: memtable, noSync: true, logger: slog.New(slog.DiscardHandler)})
-		if err != nil {
-			t.Fatal(err)
+	d, err := openDisk(t.TempDir(), tuning{noSync: true, logger: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	small := make([]op, maxCommitOps)
+	for i := range small {
+		small[i] = op{appendEventKey(nil, 0, cloud.EventID(i)), make([]byte, maxCommitBytes/maxCommitOps-opOverhead-13)}
+	}
+	var large []op
+	for key := byte('a'); key < 'a'+maxCommitBytes/maxValue; key++ {
+		large = append(large, op{[]byte{key}, make([]byte, maxValue-1-opOverhead)})
+	}
+	for _, ops := range [][]op{small, large} {
+		if fitting(ops) != len(ops) {
+			t.Fatalf("%d ops are not one commit by our own count", len(ops))
 		}
-		many := make([]op, maxCommitOps)
-		for i := range many {
-			value := make([]byte, maxCommitBytes/maxCommitOps-opOverhead-13)
-			many[i] = op{appendEventKey(nil, 0, cloud.EventID(i)), value}
+		if err := d.commit(ops); err != nil {
+			t.Errorf("%d ops: %v", len(ops), err)
 		}
-		large := []op{{[]byte("a"), make([]byte, maxValue)}, {[]byte("b"), make([]byte, maxCommitBytes-maxValue-2-2*opOverhead)}}
-		for _, ops := range [][]op{many, large} {
-			if fitting(ops) != len(ops) {
-				t.Fatalf("%d ops are not one commit by our own count", len(ops))
-			}
-			if err := d.commit(ops); err != nil {
-				t.Errorf("%d ops, memtable of %d bytes: %v", len(ops), memtable, err)
-			}
-		}
-		if err := d.Close(); err != nil {
-			t.Error(err)
-		}
+	}
+	if err := d.Close(); err != nil {
+		t.Error(err)
 	}
 }
 

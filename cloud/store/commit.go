@@ -1,6 +1,10 @@
 package store
 
-import "localcloud/cloud"
+import (
+	"time"
+
+	"localcloud/cloud"
+)
 
 // maxCommitEvents bounds one transaction, beside maxCommitBytes.
 const maxCommitEvents = 256
@@ -8,6 +12,19 @@ const maxCommitEvents = 256
 // run commits events until the log is closed and none waits.
 func (l *Log) run() {
 	defer close(l.ended)
+	defer l.write()
+	var writing <-chan time.Time
+	if l.mode.interval > 0 {
+		ticker := time.NewTicker(l.mode.interval)
+		defer ticker.Stop()
+		writing = ticker.C
+	}
+	var looking <-chan time.Time
+	if l.space != nil {
+		ticker := time.NewTicker(2 * time.Second)
+		defer ticker.Stop()
+		looking = ticker.C
+	}
 	l.retain()
 	for {
 		events, closed := l.take()
@@ -19,9 +36,23 @@ func (l *Log) run() {
 		default:
 			select {
 			case <-l.wake:
+			case <-writing:
+				l.write()
+			case <-looking:
+				l.settle()
 			case <-l.closing:
 			}
 		}
+	}
+}
+
+// write writes what was accepted and is not written.
+func (l *Log) write() {
+	if l.flush == nil || l.broken != nil {
+		return
+	}
+	if err := failure("event log", l.flush()); err != nil {
+		l.fail(0, err)
 	}
 }
 
@@ -34,9 +65,10 @@ func (l *Log) take() (events []waiting, closed bool) {
 }
 
 // process commits events in order, as many at a time as a commit takes, and
-// answers each. After an error the next ones are tried all the same: whoever published the event knows
+// answers each. When there is no room, the next ones are tried all the same: whoever published the event knows
 // that it is not stored and may send it again, with a new id.
 func (l *Log) process(events []waiting) {
+	l.reserveIDs(events[len(events)-1].ev.ID)
 	for len(events) > 0 {
 		n, err := l.store(events)
 		l.release(n)
@@ -53,6 +85,13 @@ func (l *Log) process(events []waiting) {
 
 // store commits the first n events.
 func (l *Log) store(events []waiting) (n int, err error) {
+	if l.mode.kind == modeOff {
+		return len(events), nil
+	}
+	if err := l.room(); err != nil {
+		l.fail(len(events), err)
+		return len(events), err
+	}
 	open := l.openSegment()
 	n, ops := l.encode(events, &open)
 	if err := l.commit(ops); err != nil {
@@ -71,15 +110,60 @@ func (l *Log) store(events []waiting) (n int, err error) {
 	return n, nil
 }
 
-// fail counts and reports, once until a commit succeeds again.
+// room returns an error when nothing may be written: for good after an error of the disk,
+// or until there is space. Before that it gives up the oldest events.
+func (l *Log) room() error {
+	if l.broken != nil {
+		return l.broken
+	}
+	l.settle()
+	lacking := l.space.lacking()
+	if lacking > 0 && l.shed(lacking) {
+		lacking = l.space.lacking()
+	}
+	if lacking > 0 {
+		return l.space.err()
+	}
+	return nil
+}
+
+// settle looks after the ballast, also while nobody publishes.
+func (l *Log) settle() {
+	if err := l.space.settle(); err != nil && !isNoSpace(err) {
+		l.logger.Warn("the reserve of disk space", "err", err)
+	}
+}
+
+// fail counts and reports, once until a commit succeeds again. What is neither a full disk nor
+// an event that we refuse breaks the log for good: after a sync that failed,
+// nobody knows what is on the disk, and the next that succeeds does not say that.
 func (l *Log) fail(n int, err error) {
+	broken := l.broken == nil && cloud.KindOf(err) == cloud.Other
 	l.mu.Lock()
 	l.failed += uint64(n)
+	if broken {
+		l.broken = err
+	}
 	l.mu.Unlock()
-	if !l.failing {
+	switch {
+	case broken:
+		l.logger.Error("events cannot be stored, the log is read-only until localcloud is started again", "err", err)
+	case !l.failing:
 		l.logger.Error("events cannot be stored", "err", err)
 	}
 	l.failing = true
+}
+
+// reserveIDs sees to it that ids up to this one are not given again, whatever becomes of the log.
+func (l *Log) reserveIDs(id cloud.EventID) {
+	if l.raise == nil || id <= l.ceiling {
+		return
+	}
+	ceiling, err := l.raise(id)
+	if err != nil {
+		l.logger.Warn("ids of events are not reserved", "err", err)
+	}
+	l.ceiling = ceiling
 }
 
 // openSegment returns the segment that takes the next events. It stays the one even if their

@@ -166,6 +166,16 @@ func everyFieldSurvives(t *testing.T, w *world) {
 	for _, v := range []any{d, u, settings} {
 		wantFilled(t, reflect.ValueOf(v))
 	}
+	wantUnshared(t, d, must2(r.Device(id(1))))
+	wantUnshared(t, must2(r.Device(id(1))), r.Devices()[0])
+	wantUnshared(t, token, must2(r.Token(token.ID)))
+	wantUnshared(t, must2(r.Token(token.ID)), r.Tokens("")[0])
+	wantUnshared(t, settings, r.Settings())
+	wantUnshared(t, r.Settings(), r.Settings())
+	_, err := r.UpdateSettings(func(s *cloud.Settings) error { wantUnshared(t, *s, r.Settings()); return nil })
+	if err != nil {
+		t.Fatal(err)
+	}
 	for range 2 {
 		r := w.Registry()
 		wantSame(t, must2(r.Device(id(1))), d)
@@ -215,7 +225,11 @@ func fillIn(t *testing.T, v reflect.Value) {
 		v.Set(reflect.MakeSlice(v.Type(), 1, 1))
 		fillIn(t, v.Index(0))
 	case reflect.Map:
-		v.Set(reflect.ValueOf(map[string]string{"key": "value"}))
+		key, value := reflect.New(v.Type().Key()).Elem(), reflect.New(v.Type().Elem()).Elem()
+		fillIn(t, key)
+		fillIn(t, value)
+		v.Set(reflect.MakeMap(v.Type()))
+		v.SetMapIndex(key, value)
 	case reflect.Pointer:
 		v.Set(reflect.New(v.Type().Elem()))
 		fillIn(t, v.Elem())
@@ -233,6 +247,21 @@ func wantFilled(t *testing.T, v reflect.Value) {
 	for i := range v.NumField() {
 		if v.Field(i).IsZero() {
 			t.Errorf("%v.%s is lost", v.Type(), v.Type().Field(i).Name)
+		}
+	}
+}
+
+// wantUnshared checks that two equal structs have no slice, map or pointer in common.
+func wantUnshared[T any](t *testing.T, a, b T) {
+	t.Helper()
+	wantSame(t, a, b)
+	va, vb := reflect.ValueOf(a), reflect.ValueOf(b)
+	for i := range va.NumField() {
+		switch va.Field(i).Kind() {
+		case reflect.Slice, reflect.Map, reflect.Pointer:
+			if va.Field(i).Pointer() == vb.Field(i).Pointer() {
+				t.Errorf("%v.%s is shared", va.Type(), va.Type().Field(i).Name)
+			}
 		}
 	}
 }

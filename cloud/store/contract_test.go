@@ -77,6 +77,7 @@ var contract = []struct {
 	{"reading stops when told so", readStops},
 	{"reading ends with its context", readEndsWithContext},
 	{"reading goes through many pages", readPages},
+	{"events of all sizes come back byte for byte", eventsOfAllSizes},
 	{"reading may change the log meanwhile", readAndAppend},
 	{"an event can be read when it is acknowledged", acknowledgedIsReadable},
 	{"acknowledgements come in order and not from Append", acknowledgedInOrder},

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bytes"
 	"errors"
 
 	"localcloud/cloud"
@@ -26,14 +27,16 @@ type op struct {
 	key, value []byte
 }
 
-// Bounds of one commit. Badger takes 15 % of a memtable in a transaction (314 kB
-// of the registry's 2 MB), in at most 3,000 entries.
+// Bounds of one commit. Badger takes 15 % of a memtable in a transaction (314 kB),
+// in at most 3,000 entries.
 const (
 	maxCommitBytes = 256 << 10
 	maxCommitOps   = 2000
-	maxValue       = 128 << 10 // and from here on it would use the value log, which never shrinks
-	opOverhead     = 16        // what a pair costs beside its bytes
+	maxValue       = 64 << 10 // see tableSize
+	opOverhead     = 16       // what a pair costs beside its bytes
 )
+
+func (o op) clone() op { return op{bytes.Clone(o.key), bytes.Clone(o.value)} }
 
 func (o op) size() int { return len(o.key) + len(o.value) + opOverhead }
 
@@ -41,7 +44,7 @@ func (o op) size() int { return len(o.key) + len(o.value) + opOverhead }
 var ErrClosed = cloud.ErrClosed
 
 // errTooLarge is the cause when a single record is larger than maxValue.
-var errTooLarge = errors.New("the record is larger than 128 kB")
+var errTooLarge = errors.New("the record is larger than 64 kB")
 
 // failure makes an error of a database into one of ours: NoSpace when the disk
 // is full, Other for all the rest, as nothing the caller does would help.

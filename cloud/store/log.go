@@ -3,6 +3,7 @@ package store
 import (
 	"context"
 	"log/slog"
+	"path/filepath"
 	"sync"
 
 	"localcloud/cloud"
@@ -15,11 +16,13 @@ type Log struct {
 	db      kv
 	commit  func([]op) error
 	bounds  bounds
+	mode    Mode
 	logger  *slog.Logger
 	slots   chan struct{} // one taken for each event admitted and not committed; when all are, Admit waits (Usage.Waiting)
 	wake    chan struct{} // to the committing goroutine: there are events, or the end
 	closing chan struct{}
 	ended   chan struct{} // closed by the committing goroutine
+	logPlace
 
 	// Owned by the committing goroutine.
 	unsaved []op     // accounts of full segments that no commit took yet
@@ -33,6 +36,7 @@ type Log struct {
 	last     cloud.EventID
 	segments []segment // the oldest first; only the committing goroutine writes, the last is the one it fills
 	failed   uint64
+	broken   error          // why the log is read-only, for good; only the committing goroutine writes
 	readers  sync.WaitGroup // those inside the database; none enters after closed
 	closed   bool
 }
@@ -44,8 +48,22 @@ type waiting struct {
 	err  error // why it cannot be stored
 }
 
+// logPlace is what a log on a disk knows about its surroundings. The zero value is a place without bounds.
+type logPlace struct {
+	space   *reserve                                   // nil: nothing is measured
+	ids     cloud.EventID                              // no id up to this one is given
+	ceiling cloud.EventID                              // ids up to this one are reserved
+	raise   func(cloud.EventID) (cloud.EventID, error) // makes the home remember that ids up to that one, and some more, may be given
+	flush   func() error                               // writes what was accepted; nil: it is written
+}
+
 func newLog(db kv, commit func([]op) error, opts Options) (*Log, error) {
+	return newLogAt(logPlace{}, db, commit, opts)
+}
+
+func newLogAt(place logPlace, db kv, commit func([]op) error, opts Options) (*Log, error) {
 	l := &Log{
+		logPlace: place, mode: opts.Events,
 		db: db, commit: commit, logger: opts.Logger,
 		bounds:  bounds{age: opts.EventsMaxAge, bytes: opts.EventsMaxBytes},
 		slots:   make(chan struct{}, opts.EventsQueue),
@@ -53,9 +71,13 @@ func newLog(db kv, commit func([]op) error, opts Options) (*Log, error) {
 		closing: make(chan struct{}),
 		ended:   make(chan struct{}),
 	}
+	if n, known := l.space.left(); known { // several segments fit, so that the oldest can go
+		l.bounds.most = max((n-l.space.toCommit+ownUse(filepath.Join(l.space.dir, eventsName)))/segmentsKept, minSegmentBytes)
+	}
 	if err := l.load(); err != nil {
 		return nil, err
 	}
+	l.last = max(l.last, l.ids)
 	go l.run()
 	return l, nil
 }
@@ -142,6 +164,8 @@ type Usage struct {
 	Newest  cloud.EventID `json:"newest,omitempty"`
 	Waiting int           `json:"waiting"` // admitted, not committed
 	Failed  uint64        `json:"failed"`  // not stored since the start, for errors of the disk
+
+	ReadOnly string `json:"read_only,omitempty"` // why nothing is stored any more
 }
 
 // Usage returns the log's figures. They are exact, except that after a failed commit they may lack events
@@ -150,6 +174,9 @@ func (l *Log) Usage() Usage {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	u := Usage{Waiting: len(l.slots), Failed: l.failed}
+	if l.broken != nil {
+		u.ReadOnly = l.broken.Error()
+	}
 	for _, s := range l.segments {
 		if s.Events == 0 {
 			continue

@@ -116,7 +116,7 @@ func TestEventsOfAFailedCommitThatTheDatabaseTook(t *testing.T) {
 	for id := range cloud.EventID(300) {
 		f.set(nil)
 		if id%3 == 0 {
-			f.set(syscall.EIO)
+			f.set(syscall.ENOSPC)
 		}
 		if err := w.append(sampleEvent(id + 1)); (err != nil) != (id%3 == 0) {
 			t.Fatalf("event %v: %v", id+1, err)

@@ -47,6 +47,20 @@ func (m *memory) scan(prefix, from []byte, yield func(key, value []byte) bool) e
 	}
 }
 
+// all returns the pairs that scan would yield.
+func (m *memory) all(prefix, from []byte) (pairs []op) {
+	m.mu.RLock()
+	defer m.mu.RUnlock()
+	if bytes.Compare(from, prefix) < 0 {
+		from = prefix
+	}
+	i, _ := slices.BinarySearchFunc(m.pairs, from, compareKey)
+	for ; i < len(m.pairs) && bytes.HasPrefix(m.pairs[i].key, prefix); i++ {
+		pairs = append(pairs, m.pairs[i])
+	}
+	return pairs
+}
+
 // next returns the first pair whose key is not less than key.
 func (m *memory) next(key []byte) (op, bool) {
 	m.mu.RLock()

@@ -2,6 +2,7 @@ package store
 
 import (
 	"log/slog"
+	"maps"
 	"slices"
 	"sync"
 	"time"
@@ -21,6 +22,13 @@ type Registry struct {
 	turn   chan struct{} // held by whoever prepares or publishes a change; see change.go
 	wake   chan struct{} // to the committing goroutine: there is a change, or the end
 	ended  chan struct{} // closed by the committing goroutine
+	space  *reserve      // nil: nothing is measured
+
+	changed chan struct{} // to the goroutine that takes snapshots: there is something new
+
+	// Owned by the committing goroutine.
+	number uint64  // of commits so far
+	digest *digest // nil: to be read from the database
 
 	// The rows inside are guarded by mu, and by the turn as well.
 	mu       sync.RWMutex
@@ -36,11 +44,20 @@ type Registry struct {
 }
 
 func newRegistry(db kv, commit func([]op) error, logger *slog.Logger) (*Registry, error) {
+	return newRegistryAt(nil, db, commit, logger)
+}
+
+func newRegistryAt(space *reserve, db kv, commit func([]op) error, logger *slog.Logger) (*Registry, error) {
+	last, err := loadNumbered(db)
+	if err != nil {
+		return nil, err
+	}
 	r := &Registry{
-		db: db, commit: commit, logger: logger,
+		db: db, logger: logger, space: space, number: last.number, changed: make(chan struct{}, 1),
 		turn: make(chan struct{}, 1), wake: make(chan struct{}, 1), ended: make(chan struct{}),
 		devices: newDevices(), users: newUsers(), tokens: newTokens(), settings: newSettings(),
 	}
+	r.commit = r.counted(commit)
 	for _, t := range []interface{ load(kv) error }{r.devices, r.users, r.tokens, r.settings} {
 		if err := t.load(db); err != nil {
 			return nil, err
@@ -51,6 +68,38 @@ func newRegistry(db kv, commit func([]op) error, logger *slog.Logger) (*Registry
 	}
 	go r.run()
 	return r, nil
+}
+
+// counted numbers commits, see snapshot.go. A number whose commit failed is not used again.
+func (r *Registry) counted(commit func([]op) error) func([]op) error {
+	return func(ops []op) error {
+		if r.digest == nil {
+			var err error
+			if r.digest, err = loadDigest(r.db); err != nil {
+				return err
+			}
+		}
+		r.number++
+		r.digest.apply(ops)
+		last := numbered{number: r.number, sum: r.digest.sum}
+		if err := commit(append(ops[:len(ops):len(ops)], last.op())); err != nil {
+			r.digest = nil // nobody knows what the database took
+			return err
+		}
+		if string(ops[0].key) != keyHome {
+			signal(r.changed)
+		}
+		return nil
+	}
+}
+
+// setHome stores the record of the store's own.
+func (r *Registry) setHome(h home) error {
+	return r.apply("home", func(c *change) error {
+		c.ops = append(c.ops, h.op())
+		c.bytes = c.ops[0].size()
+		return nil
+	})
 }
 
 // Close refuses new changes and returns when those that waited are answered.
@@ -152,7 +201,12 @@ func (r *Registry) Settings() cloud.Settings {
 	if !ok {
 		return cloud.DefaultSettings()
 	}
-	return *s
+	return cloneSettings(*s)
+}
+
+func cloneSettings(s cloud.Settings) cloud.Settings {
+	s.ProductPolicies = maps.Clone(s.ProductPolicies)
+	return s
 }
 
 // UpdateSettings implements cloud.Registry.
@@ -161,7 +215,7 @@ func (r *Registry) UpdateSettings(update func(s *cloud.Settings) error) (cloud.S
 	err := r.apply("settings", func(c *change) error {
 		s := cloud.DefaultSettings()
 		if before, ok := r.settings.latest(onlySettings{}); ok {
-			s = *before
+			s = cloneSettings(*before)
 		}
 		if err := update(&s); err != nil {
 			return err
@@ -176,5 +230,5 @@ func (r *Registry) UpdateSettings(update func(s *cloud.Settings) error) (cloud.S
 	if err != nil {
 		return cloud.Settings{}, err
 	}
-	return *after, nil
+	return cloneSettings(*after), nil
 }

@@ -4,6 +4,9 @@ package store
 // committed first: then they are gone, whatever becomes of the rest, and the next open
 // or the next retain drops what is left of them.
 func (l *Log) retain() {
+	if l.broken != nil || !l.space.allowsRemoval() {
+		return
+	}
 	if n := l.bounds.excess(l.segments); n > 0 {
 		l.forget(n)
 	}
@@ -15,6 +18,26 @@ func (l *Log) retain() {
 		return
 	}
 	l.dropped = nil
+}
+
+// shed drops the oldest segments, never the one that is being filled, when they are enough for so many
+// bytes. When they are not, dropping them would help nobody. It reports whether it dropped any.
+func (l *Log) shed(lacking int64) bool {
+	if !l.space.allowsRemoval() {
+		return false
+	}
+	n, bytes := 0, int64(0)
+	for n < len(l.segments)-1 && bytes < lacking {
+		bytes += l.segments[n].Bytes
+		n++
+	}
+	if bytes < lacking {
+		return false
+	}
+	l.logger.Warn("the disk is nearly full: the oldest events are dropped", "bytes", bytes, "segments", n)
+	l.forget(n)
+	l.retain() // drops what is forgotten
+	return true
 }
 
 // forget takes the first n segments out of the log.

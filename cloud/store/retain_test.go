@@ -157,14 +157,14 @@ func TestExcess(t *testing.T) {
 		segments []segment
 		want     int
 	}{
-		{"all fits", bounds{3 * time.Hour, 300}, three, 0},
-		{"one byte too many", bounds{3 * time.Hour, 299}, three, 1},
-		{"much too large", bounds{3 * time.Hour, 100}, three, 2},
-		{"even the last is too large", bounds{3 * time.Hour, 99}, three, 3},
-		{"the oldest is two hours old", bounds{2*time.Hour - 1, 300}, three, 1},
-		{"the newest is never old", bounds{0, 300}, three, 2},
-		{"no bounds", bounds{-1, -1}, three, 0},
-		{"an empty one stays", bounds{0, 0}, []segment{{}}, 0},
+		{"all fits", bounds{age: 3 * time.Hour, bytes: 300}, three, 0},
+		{"one byte too many", bounds{age: 3 * time.Hour, bytes: 299}, three, 1},
+		{"much too large", bounds{age: 3 * time.Hour, bytes: 100}, three, 2},
+		{"even the last is too large", bounds{age: 3 * time.Hour, bytes: 99}, three, 3},
+		{"the oldest is two hours old", bounds{age: 2*time.Hour - 1, bytes: 300}, three, 1},
+		{"the newest is never old", bounds{age: 0, bytes: 300}, three, 2},
+		{"no bounds", bounds{age: -1, bytes: -1}, three, 0},
+		{"an empty one stays", bounds{age: 0, bytes: 0}, []segment{{}}, 0},
 	} {
 		if got := test.bounds.excess(test.segments); got != test.want {
 			t.Errorf("%s: excess is %d, want %d", test.name, got, test.want)

@@ -4,8 +4,6 @@ import (
 	"errors"
 	"io"
 	"log/slog"
-	"os"
-	"path/filepath"
 	"strconv"
 	"sync"
 	"time"
@@ -23,13 +21,18 @@ type Options struct {
 	EventsMaxBytes int64
 	// EventsQueue is how many events may wait for the disk. 0: DefaultEventsQueue.
 	EventsQueue int
+	// Events says how events are kept. The zero value: on disk, synced before they are acknowledged.
+	Events Mode
 	// NoSync leaves it to the machine when to write to the disk. It is for tests:
 	// what was acknowledged survives a crash of the process, not one of the machine.
 	NoSync bool
 	// Logger gets what the owner may want to know. nil: nobody does.
 	Logger *slog.Logger
 
-	commit func(db kv, ops []op) error // for tests: what every commit goes through
+	// For tests.
+	commit  func(db kv, ops []op) error    // what every commit goes through
+	free    func(dir string) (int64, bool) // instead of freeSpace
+	machine func() string                  // instead of machineID
 }
 
 // Defaults of Options.
@@ -38,13 +41,16 @@ const (
 	DefaultEventsQueue  = 4096
 )
 
-// DefaultEventsMaxBytes is 1 GB. On 32 bits it is half of that, as Badger maps
+// DefaultEventsMaxBytes is 1 GB, or a tenth of the free space when that is less. On 32 bits it is half of that, as Badger maps
 // its files and a process there has two or three GB of addresses.
 const DefaultEventsMaxBytes int64 = 1 << (29 + strconv.IntSize/64)
 
 func (o Options) withDefaults() Options {
 	if o.EventsMaxAge == 0 {
 		o.EventsMaxAge = DefaultEventsMaxAge
+	}
+	if o.EventsMaxBytes == 0 && o.Events.kind == modeMemory {
+		o.EventsMaxBytes = DefaultMemoryBytes
 	}
 	if o.EventsMaxBytes == 0 {
 		o.EventsMaxBytes = DefaultEventsMaxBytes
@@ -58,13 +64,28 @@ func (o Options) withDefaults() Options {
 	if o.commit == nil {
 		o.commit = kv.commit
 	}
+	if o.free == nil {
+		o.free = freeSpace
+	}
+	if o.machine == nil {
+		o.machine = machineID
+	}
 	return o
 }
 
 // Store is an open data directory, or its twin in memory.
 type Store struct {
+	dir      string // empty: in memory
 	registry *Registry
 	events   *Log
+	space    *reserve
+	home     home // what is noted; after Open the log's committing goroutine has it, then Close
+	leave    home // what was noted when the directory was open before
+	boots    uint64
+	moved    bool   // the directory was last open on another machine
+	rebuilt  string // what the registry was rebuilt from, if so
+	logger   *slog.Logger
+	mode     Mode
 
 	// commit is the one function through which every commit of registry and log goes.
 	commit func(db kv, ops []op) error
@@ -74,54 +95,16 @@ type Store struct {
 	closed  error
 }
 
-// Sizes of Badger's memtables. A commit takes 15 % of one, see maxCommitBytes.
-const (
-	registryMemtable = 2 << 20
-	eventsMemtable   = 4 << 20
-)
-
 // Open opens the data directory, which it makes when there is none: the lock,
 // DIR/registry and DIR/events. It fails with ErrLocked (kind Exist) while another process
-// has it open. The caller must Close the store.
+// has it open, and with NoSpace when the disk is nearly full. A damaged database is set aside, see Status. The
+// caller must Close the store.
 func Open(dir string, opts Options) (*Store, error) {
-	s := &Store{}
-	if err := s.open(dir, opts.withDefaults()); err != nil {
+	s := &Store{dir: dir}
+	if err := s.open(opts); err != nil {
 		return nil, cloud.E("open store", cloud.Other, errors.Join(err, s.Close()))
 	}
 	return s, nil
-}
-
-func (s *Store) open(dir string, opts Options) error {
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	lock, err := lockDir(dir)
-	if err != nil {
-		return err
-	}
-	s.opened = append(s.opened, lock)
-	registry, err := s.openDisk(filepath.Join(dir, "registry"), registryMemtable, opts)
-	if err != nil {
-		return cloud.E("registry", cloud.Other, err)
-	}
-	if err := registry.verify(); err != nil {
-		return cloud.E("registry", cloud.Other, err)
-	}
-	events, err := s.openDisk(filepath.Join(dir, "events"), eventsMemtable, opts)
-	if err != nil {
-		return cloud.E("events", cloud.Other, err)
-	}
-	return s.start(registry, events, opts)
-}
-
-func (s *Store) openDisk(dir string, memtable int64, opts Options) (*disk, error) {
-	logger := opts.Logger.With("database", filepath.Base(dir))
-	d, err := openDisk(dir, tuning{memtable: memtable, noSync: opts.NoSync, logger: logger})
-	if err != nil {
-		return nil, err
-	}
-	s.opened = append(s.opened, d)
-	return d, nil
 }
 
 // OpenMemory returns a store that behaves like one on disk and forgets everything
@@ -134,18 +117,20 @@ func OpenMemory(opts Options) *Store {
 	return s
 }
 
-// start begins to work on two open databases.
+// through returns the commit function of a database: Store.commit.
+func (s *Store) through(db kv) func([]op) error {
+	return func(ops []op) error { return s.commit(db, ops) }
+}
+
+// start begins to work on two databases in memory.
 func (s *Store) start(registry, events kv, opts Options) (err error) {
-	s.commit = opts.commit
-	through := func(db kv) func([]op) error {
-		return func(ops []op) error { return s.commit(db, ops) }
-	}
-	s.registry, err = newRegistry(registry, through(registry), opts.Logger)
+	s.commit, s.logger, s.mode = opts.commit, opts.Logger, opts.Events
+	s.registry, err = newRegistry(registry, s.through(registry), opts.Logger)
 	if err != nil {
 		return cloud.E("registry", cloud.Other, err)
 	}
 	s.opened = append(s.opened, s.registry)
-	s.events, err = newLog(events, through(events), opts)
+	s.events, err = newLog(events, s.through(events), opts)
 	if err != nil {
 		return cloud.E("events", cloud.Other, err)
 	}

@@ -604,6 +604,9 @@ func TestCloseEndsAConnectionThatWaits(t *testing.T) {
 		if err := p.ended(); err != why || time.Since(start) != 0 {
 			t.Errorf("ended by %v after %v", err, time.Since(start))
 		}
+		if err := p.conn.Write([]byte("?")); !errors.Is(err, io.ErrClosedPipe) {
+			t.Errorf("the link is open: %v", err)
+		}
 		s.wantHappened("e0 spark/status=offline")
 	})
 }

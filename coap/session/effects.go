@@ -49,7 +49,7 @@ func (d *Device) arrive(ctx context.Context, h coap.Hello) error {
 	case err != nil: // such as a full disk, which keeps nobody offline
 		d.logger.Warn("device's record not stored", "err", err)
 	}
-	d.presence = d.hub.Arrive(ctx, cloud.Arrival{Conn: d, Device: d.record, Address: address})
+	d.presence = d.hub.Arrive(ctx, cloud.Arrival{Conn: d, Device: d.record, Address: address, Begun: d.begun})
 	d.logger.Info("device online", "address", address, "platform", cloud.PlatformName(d.record.PlatformID),
 		"system", d.record.SystemVersion)
 	return nil

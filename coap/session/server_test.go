@@ -281,4 +281,22 @@ func TestWaitingHandshakesAreBounded(t *testing.T) {
 	})
 }
 
+func TestDevicesThatProvedThemselvesTakeNoPlaceOfAHandshake(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *site) {
+		v := s.serve()
+		for n := range uint16(maxHandshakes) {
+			v.dial(keys.DeviceID{1, byte(n >> 8), byte(n)})
+		}
+		synctest.Wait() // all of them wait for Hello
+		near, far := net.Pipe()
+		defer far.Close()
+		select {
+		case v.dock.conns <- near:
+		case <-time.After(time.Second):
+			t.Error("nobody else can connect")
+			near.Close()
+		}
+	})
+}
+
 var _ cloud.Conn = (*Device)(nil)

@@ -20,6 +20,7 @@ type partsConfig struct {
 	logger   *slog.Logger
 	maxAge   time.Duration // of events; 0: the store's default, negative: no bound
 	maxBytes int64         // of events; 0: the store's default
+	events   store.Mode    // how events are kept
 	status   func() any    // what the running cloud adds to its status; nil: nothing
 }
 
@@ -38,7 +39,7 @@ type parts struct {
 
 // openParts opens a data directory, which it makes if there is none. Only one process can have it.
 func openParts(dir string, c partsConfig) (*parts, error) {
-	s, err := store.Open(dir, store.Options{EventsMaxAge: c.maxAge, EventsMaxBytes: c.maxBytes, Logger: c.logger})
+	s, err := store.Open(dir, store.Options{EventsMaxAge: c.maxAge, EventsMaxBytes: c.maxBytes, Events: c.events, Logger: c.logger})
 	if err != nil {
 		return nil, err
 	}

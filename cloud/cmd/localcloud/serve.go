@@ -8,6 +8,8 @@ import (
 	"log/slog"
 	"os"
 	"time"
+
+	"localcloud/cloud/store"
 )
 
 // settings are all that can be set about a cloud that runs. Each can come from
@@ -21,9 +23,10 @@ type settings struct {
 	UDP   string `name:"udp" default:":5684" help:"Where newer boards connect: CoAP over DTLS (default: :5684; not served yet)." placeholder:"ADDR" env:"LOCALCLOUD_UDP"`
 	Relay string `name:"relay" default:":8070" help:"Where fast data of devices comes in: the relay (default: :8070; not served yet)." placeholder:"ADDR" env:"LOCALCLOUD_RELAY"`
 
-	TrustFirstUse *bool `negatable:"" help:"Take in every board that connects for the first time, without asking. The cloud remembers it until you say --no-trust-first-use." env:"LOCALCLOUD_TRUST_FIRST_USE"`
-	EventsMaxAge  *span `help:"How long events are kept: 30d, 12h, never (as long as there is room; default: 7d)." placeholder:"TIME" env:"LOCALCLOUD_EVENTS_MAX_AGE"`
-	EventsMaxSize size  `help:"How much room events may take: 500MB, 2GB (default: 1GB)." placeholder:"SIZE" env:"LOCALCLOUD_EVENTS_MAX_SIZE"`
+	TrustFirstUse *bool      `negatable:"" help:"Take in every board that connects for the first time, without asking. The cloud remembers it until you say --no-trust-first-use." env:"LOCALCLOUD_TRUST_FIRST_USE"`
+	Events        store.Mode `help:"How events are kept: disk (synced before they are acknowledged), interval=30s (acknowledged at once, written every 30s), memory, or off (default: disk)." placeholder:"MODE" env:"LOCALCLOUD_EVENTS"`
+	EventsMaxAge  *span      `help:"How long events are kept: 30d, 12h, never (as long as there is room; default: 7d)." placeholder:"TIME" env:"LOCALCLOUD_EVENTS_MAX_AGE"`
+	EventsMaxSize size       `help:"How much room events may take: 500MB, 2GB (default: 1GB, or a tenth of the free space if that is less)." placeholder:"SIZE" env:"LOCALCLOUD_EVENTS_MAX_SIZE"`
 
 	LogLevel slog.Level `default:"info" help:"How much to log: debug, info, warn or error (default: info)." placeholder:"LEVEL" env:"LOCALCLOUD_LOG_LEVEL"`
 	LogJSON  bool       `name:"log-json" help:"Log in JSON." env:"LOCALCLOUD_LOG_JSON"`

@@ -43,7 +43,7 @@ func start(ctx context.Context, c settings, logger *slog.Logger) (*server, error
 		failed: make(chan error, 2), httpEnded: make(chan struct{}), devicesEnd: make(chan struct{}),
 	}
 	s.parts, err = openParts(dir, partsConfig{
-		logger: logger, maxAge: c.maxAge(), maxBytes: int64(c.EventsMaxSize), status: s.status,
+		logger: logger, maxAge: c.maxAge(), maxBytes: int64(c.EventsMaxSize), events: c.Events, status: s.status,
 	})
 	if err != nil {
 		return nil, explainOpen(dir, err)
@@ -183,18 +183,19 @@ type serverStatus struct {
 		HTTP []string `json:"http"`
 		TCP  []string `json:"tcp"`
 	} `json:"addresses"` // by which others reach them
-	Data     string      `json:"data"`
-	PID      int         `json:"pid"`
-	Store    store.Usage `json:"store"`
-	Warnings []string    `json:"warnings,omitempty"`
+	Data     string       `json:"data"`
+	PID      int          `json:"pid"`
+	Store    store.Status `json:"store"`
+	Warnings []string     `json:"warnings,omitempty"`
 }
 
 func (s *server) status() any {
 	out := serverStatus{
-		Version: version(), Listeners: s.addresses(), Data: s.dir, PID: os.Getpid(), Store: s.parts.store.Events().Usage(),
+		Version: version(), Listeners: s.addresses(), Data: s.dir, PID: os.Getpid(), Store: s.parts.store.Status(),
 	}
 	out.Addresses.HTTP = reachable("", s.httpSocket.Addr())
 	out.Addresses.TCP = reachable("", s.tcpSocket.Addr())
 	out.Warnings = movedAway(s.parts.store.Registry().Devices(), s.parts.hub.IsOnline, ownAddresses())
+	out.Warnings = append(out.Warnings, out.Store.Warnings()...)
 	return out
 }

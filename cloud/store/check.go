@@ -1,0 +1,119 @@
+package store
+
+import (
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/dgraph-io/badger/v4/fb"
+	"github.com/dgraph-io/badger/v4/pb"
+	"github.com/dgraph-io/badger/v4/y"
+	"google.golang.org/protobuf/proto"
+)
+
+// The end of a table, and of each of its blocks (badger/v4/table, builder.go).
+// Numbers are big-endian.
+//
+//	table: blocks | index | length of index, 4 bytes | checksum of index | length of checksum, 4 bytes
+//	block: entries | offsets | number of offsets, 4 bytes | checksum of all that | length of checksum, 4 bytes
+//
+// Badger trusts what it finds there when it opens a table: a table that was cut off
+// ends the process. We read the files, unmapped, before it does.
+
+// checkTables looks at the end and the last block of each table, or at the whole table.
+func checkTables(dir string, whole bool) (err error) {
+	defer damage(&err)
+	tables, err := filepath.Glob(filepath.Join(dir, "*.sst"))
+	for _, path := range tables {
+		if err := checkTable(path, whole); err != nil {
+			return fmt.Errorf("table %s: %w", filepath.Base(path), err)
+		}
+	}
+	return err
+}
+
+var errTable = errors.New("it is cut off or overwritten")
+
+func checkTable(path string, whole bool) error {
+	f, err := os.Open(path)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil
+	} else if err != nil {
+		return err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	if err != nil {
+		return err
+	}
+	checksum, end, err := readChecksum(f, info.Size())
+	if err != nil {
+		return err
+	}
+	index, _, err := readBefore(f, end)
+	if err != nil {
+		return err
+	}
+	if err := y.VerifyChecksum(index, checksum); err != nil {
+		return err
+	}
+	blocks := fb.GetRootAsTableIndex(index, 0)
+	n := blocks.OffsetsLength()
+	for i := range n {
+		var block fb.BlockOffset
+		if !whole && i < n-1 || !blocks.Offsets(&block, i) {
+			continue
+		}
+		if err := checkBlock(f, int64(block.Offset()), int64(block.Len())); err != nil {
+			return fmt.Errorf("block %d: %w", i, err)
+		}
+	}
+	return nil
+}
+
+func checkBlock(f io.ReaderAt, offset, length int64) error {
+	checksum, end, err := readChecksum(f, offset+length)
+	if err != nil || end < offset {
+		return errors.Join(errTable, err)
+	}
+	b := make([]byte, end-offset)
+	if _, err := f.ReadAt(b, offset); err != nil {
+		return err
+	}
+	return y.VerifyChecksum(b, checksum)
+}
+
+// readChecksum reads the checksum that ends at an offset, and returns where it begins.
+func readChecksum(f io.ReaderAt, end int64) (*pb.Checksum, int64, error) {
+	b, begin, err := readBefore(f, end)
+	if err != nil {
+		return nil, 0, err
+	}
+	checksum := &pb.Checksum{}
+	if err := proto.Unmarshal(b, checksum); err != nil {
+		return nil, 0, err
+	}
+	return checksum, begin, nil
+}
+
+// readBefore reads what is followed by its length, which ends at an offset.
+func readBefore(f io.ReaderAt, end int64) (b []byte, begin int64, err error) {
+	var length [4]byte
+	if end < int64(len(length)) {
+		return nil, 0, errTable
+	}
+	if _, err := f.ReadAt(length[:], end-4); err != nil {
+		return nil, 0, err
+	}
+	n := int64(binary.BigEndian.Uint32(length[:]))
+	if n > end-4 {
+		return nil, 0, errTable
+	}
+	b, begin = make([]byte, n), end-4-n
+	_, err = f.ReadAt(b, begin)
+	return b, begin, err
+}

@@ -1,0 +1,294 @@
+package store
+
+import (
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"localcloud/cloud"
+)
+
+// open opens the databases of a directory, in the order in which they need each other.
+func (s *Store) open(opts Options) error {
+	if err := os.MkdirAll(s.dir, 0o700); err != nil {
+		return err
+	}
+	lock, err := lockDir(s.dir)
+	if err != nil {
+		return err
+	}
+	s.opened = append(s.opened, lock)
+	bounded := opts.EventsMaxBytes != 0 || !opts.Events.usesDisk()
+	opts = opts.withDefaults()
+	s.commit, s.logger, s.mode = opts.commit, opts.Logger, opts.Events
+	s.space = newReserve(s.dir, opts)
+	if err := errors.Join(s.space.canOpen(), s.space.settle()); err != nil {
+		return err
+	}
+	if !bounded {
+		opts.EventsMaxBytes = s.space.logBytes()
+	}
+	if err := s.openRegistry(opts); err != nil {
+		return cloud.E("registry", cloud.Other, err)
+	}
+	if err := s.openLog(opts); err != nil {
+		return cloud.E("events", cloud.Other, err)
+	}
+	return nil
+}
+
+// openRegistry opens the registry, or sets it aside and rebuilds it from the newest snapshot.
+func (s *Store) openRegistry(opts Options) error {
+	newest := newestSnapshot(s.dir, s.logger)
+	db, err := s.openGoodRegistry(newest, opts)
+	if isDamaged(err) {
+		if _, err := setAside(s.dir, registryName, err, s.logger); err != nil {
+			return err
+		}
+		db, err = s.rebuildRegistry(newest, opts)
+	}
+	if err != nil {
+		return err
+	}
+	s.opened = append(s.opened, db)
+	if s.registry, err = newRegistryAt(s.space, db, s.through(db), s.logger); err != nil {
+		return err
+	}
+	s.opened = append(s.opened, s.startSnapshots(db), s.registry)
+	return s.comeHome(db, opts)
+}
+
+func (s *Store) startSnapshots(db kv) *snapshots {
+	w := &snapshots{
+		dir: s.dir, db: db, space: s.space, logger: s.logger, changed: s.registry.changed,
+		closing: make(chan struct{}), ended: make(chan struct{}),
+	}
+	go w.run()
+	return w
+}
+
+// openGoodRegistry opens the registry's database if all of it can be read and it
+// is not older than its snapshot.
+func (s *Store) openGoodRegistry(newest *snapshot, opts Options) (*disk, error) {
+	db, err := openSafely(s.dir, registryName, true, func(dir string) (*disk, error) { return s.openDisk(dir, opts) })
+	if err != nil {
+		return nil, err
+	}
+	if err := checkRegistry(db, newest); err != nil {
+		return nil, errors.Join(damaged(err), closeDamaged(db))
+	}
+	return db, nil
+}
+
+func checkRegistry(db *disk, newest *snapshot) (err error) {
+	defer damage(&err)
+	if err := db.verify(); err != nil {
+		return err
+	}
+	for _, t := range []interface{ load(kv) error }{newDevices(), newUsers(), newTokens(), newSettings()} {
+		if err := t.load(db); err != nil {
+			return err
+		}
+	}
+	last, err := loadNumbered(db)
+	if err != nil {
+		return err
+	}
+	if newest != nil && last.number < newest.Number {
+		return fmt.Errorf("it ends at change %d, and there is a snapshot of change %d", last.number, newest.Number)
+	}
+	sum, err := loadDigest(db)
+	if err == nil && last.known && sum.sum != last.sum {
+		return errors.New("records are missing or old")
+	}
+	return err
+}
+
+func closeDamaged(db *disk) (err error) {
+	defer damage(&err)
+	return db.Close()
+}
+
+func (s *Store) rebuildRegistry(newest *snapshot, opts Options) (*disk, error) {
+	db, err := s.openDisk(filepath.Join(s.dir, registryName), opts)
+	if err != nil {
+		return nil, err
+	}
+	s.rebuilt = "nothing: there is no snapshot"
+	if newest != nil {
+		s.rebuilt = newest.name
+		if err := newest.restore(db); err != nil {
+			return nil, errors.Join(err, db.Close())
+		}
+	}
+	s.logger.Error("the registry is rebuilt", "from", s.rebuilt)
+	return db, nil
+}
+
+// idsAhead is how far ahead of events ids are reserved: one small write in so long
+// a time. After a crash a log that begins anew goes on behind the reserved ids, and the cloud's clock with it.
+const idsAhead = cloud.EventID(10 * time.Minute / time.Microsecond)
+
+// comeHome finds out where the directory was before, and notes that it is here.
+func (s *Store) comeHome(db *disk, opts Options) error {
+	before, err := loadHome(db)
+	if err != nil {
+		s.logger.Warn("where the data directory was before is not known", "err", err)
+	}
+	s.home = home{
+		Machine: opts.machine(), Boots: before.Boots + 1, Events: s.mode.String(),
+		IDs: max(before.IDs, cloud.EventIDAt(time.Now())+idsAhead),
+	}
+	s.moved = before.Machine != "" && s.home.Machine != "" && before.Machine != s.home.Machine
+	if s.moved {
+		s.logger.Warn("this data directory came from another machine")
+	}
+	if err := db.commit([]op{s.home.op()}); err != nil {
+		return err
+	}
+	s.leave, s.boots = before, s.home.Boots
+	return nil
+}
+
+// raise reserves ids ahead of one. The log's committing goroutine calls it.
+func (s *Store) raise(id cloud.EventID) (cloud.EventID, error) {
+	s.home.IDs = id + idsAhead
+	if err := s.registry.setHome(s.home); err != nil {
+		return id + idsAhead/100, err
+	}
+	return s.home.IDs, nil
+}
+
+// leaving notes, when the log is closed, which id was the last.
+type leaving struct{ s *Store }
+
+func (l leaving) Close() error {
+	s := l.s
+	s.home.IDs, s.home.Exact = s.events.Last(), true
+	if err := s.registry.setHome(s.home); err != nil {
+		s.logger.Warn("the last id of events is not noted", "err", err)
+	}
+	return nil
+}
+
+// openLog opens the log, or sets it aside and begins a new one.
+func (s *Store) openLog(opts Options) error {
+	known := s.leave.Exact || s.leave.Events != "" && s.leave.Events != Mode{}.String()
+	err := s.tryLog(known, opts)
+	if isDamaged(err) {
+		if _, err := setAside(s.dir, eventsName, err, s.logger); err != nil {
+			return err
+		}
+		removeOldAsides(s.dir, s.logger)
+		err = s.tryLog(true, opts)
+	}
+	if err != nil {
+		return err
+	}
+	s.opened = append(s.opened, s.space, leaving{s}, s.events)
+	return nil
+}
+
+// tryLog opens the log as its mode wants it. known says that the ids in s.leave
+// count; a log on disk that is whole knows better.
+func (s *Store) tryLog(known bool, opts Options) error {
+	place := logPlace{raise: s.raise, ceiling: s.home.IDs}
+	if known {
+		place.ids = s.leave.IDs
+	}
+	if !s.mode.usesDisk() {
+		db := &memory{}
+		log, err := newLogAt(place, db, db.commit, opts)
+		s.events = log
+		return err
+	}
+	disk, err := openSafely(s.dir, eventsName, false, func(dir string) (*disk, error) { return s.openDisk(dir, opts) })
+	if err != nil {
+		return err
+	}
+	place.space = s.space
+	s.events, err = s.newDiskLog(place, disk, opts)
+	if err != nil {
+		return errors.Join(damaged(err), closeDamaged(disk))
+	}
+	s.opened = append(s.opened, disk)
+	return nil
+}
+
+func (s *Store) newDiskLog(place logPlace, disk *disk, opts Options) (log *Log, err error) {
+	defer damage(&err)
+	if s.mode.interval == 0 {
+		return newLogAt(place, disk, s.through(disk), opts)
+	}
+	db := &delayed{db: disk, write: func(ops []op) error {
+		if !s.space.allowsRemoval() {
+			return s.space.err()
+		}
+		return s.commit(disk, ops)
+	}}
+	place.flush = db.flush
+	return newLogAt(place, db, db.commit, opts)
+}
+
+func (s *Store) openDisk(dir string, opts Options) (*disk, error) {
+	logger := opts.Logger.With("database", filepath.Base(dir))
+	return openDisk(dir, tuning{noSync: opts.NoSync, logger: logger})
+}
+
+// Moved reports whether the directory was last open on another machine: it was copied, or its disk was moved. What
+// must not be in use twice, such as sessions of devices, is to be dropped then.
+func (s *Store) Moved() bool { return s.moved }
+
+// Status is what the owner may want to know about the store.
+type Status struct {
+	Usage
+	Mode         string   `json:"mode"`                   // see Mode
+	Acknowledged string   `json:"acknowledged"`           // what an acknowledged event is: "synced", "accepted"
+	SetAside     []string `json:"set_aside,omitempty"`    // damaged databases, below the data directory
+	Rebuilt      string   `json:"rebuilt_from,omitempty"` // the snapshot that the registry was rebuilt from at this start
+	Moved        bool     `json:"moved,omitempty"`        // the directory was last open on another machine
+	Boots        uint64   `json:"boots,omitempty"`        // how often it was opened
+	Free         int64    `json:"free,omitempty"`         // bytes that may be written, the reserve included; 0: not known
+	Reserve      int64    `json:"reserve,omitempty"`      // with less free than that, nothing is stored
+}
+
+// Status returns the state of the store.
+func (s *Store) Status() Status {
+	st := Status{
+		Usage: s.events.Usage(), Mode: s.mode.String(), Acknowledged: s.mode.Acknowledged(),
+		Rebuilt: s.rebuilt, Moved: s.moved, Boots: s.boots,
+	}
+	if s.dir == "" {
+		st.Mode, st.Acknowledged = Mode{kind: modeMemory}.String(), Mode{kind: modeMemory}.Acknowledged()
+		return st
+	}
+	st.SetAside = asides(s.dir)
+	if n, known := s.space.left(); known {
+		st.Free, st.Reserve = n, s.space.toCommit
+	}
+	return st
+}
+
+// Warnings are the parts of the status that need the owner's attention, in sentences.
+func (st Status) Warnings() (warnings []string) {
+	add := func(format string, args ...any) { warnings = append(warnings, fmt.Sprintf(format, args...)) }
+	if st.ReadOnly != "" {
+		add("Events are not stored any more: %s. Look after the disk and start localcloud again", st.ReadOnly)
+	}
+	if st.Reserve > 0 && st.Free < st.Reserve {
+		add("The disk is nearly full: %s are free and %s are kept in reserve, so nothing is stored. Delete something there",
+			megabytes(st.Free), megabytes(st.Reserve))
+	}
+	for _, name := range st.SetAside {
+		add("A database was damaged and is set aside in the data directory: %s. Delete it when you do not need it", name)
+	}
+	if st.Rebuilt != "" {
+		add("The registry was damaged and is rebuilt from %s: what was changed later is missing", st.Rebuilt)
+	}
+	if st.Moved {
+		add("This data directory came from another machine. Only one of the two may run")
+	}
+	return warnings
+}
