@@ -81,3 +81,5 @@ cross:
 
 race:
 	CGO_ENABLED=1 go test $(RACE) -timeout $(TESTTIME) ./...
+	@echo '# what the race detector makes too slow'
+	go test -timeout $(TESTTIME) -run TestAThousand ./cloud/cmd/localcloud
