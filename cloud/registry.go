@@ -57,6 +57,8 @@ type Settings struct {
 	TrustFirstUse bool `json:"trust_first_use"` // take unknown devices in at their first connection
 
 	ClockSet time.Time `json:"clock_set,omitzero"` // the time that the owner last set
+
+	Hosts []string `json:"hosts,omitempty"` // by which browsers may reach the cloud, besides those it knows itself; see Hosts
 }
 
 // DefaultSettings are those of a new cloud: nothing is ever dropped.

@@ -84,6 +84,13 @@ var may = []struct {
 	{"POST /v1/integrations/{hook}/test", "/v1/integrations/1/test", "", [8]int{400, 401, 501, 403, 501, 501, 501, 501}},
 
 	{"GET /v1/localcloud/status", "/v1/localcloud/status", "", [8]int{400, 401, 403, 403, 403, 403, 403, 200}},
+	{"GET /v1/localcloud/session", "/v1/localcloud/session", "", [8]int{403, 200, 200, 200, 200, 200, 200, 200}}, // these pages come by a foreign name
+	{"POST /v1/localcloud/session", "/v1/localcloud/session", "", [8]int{403, 403, 403, 403, 403, 403, 403, 403}},
+	{"DELETE /v1/localcloud/session", "/v1/localcloud/session", "", [8]int{403, 403, 403, 403, 403, 403, 403, 403}},
+	{"POST /v1/localcloud/setup", "/v1/localcloud/setup", "", [8]int{403, 403, 403, 403, 403, 403, 403, 403}},
+	{"GET /v1/localcloud/hosts", "/v1/localcloud/hosts", "", [8]int{400, 401, 403, 403, 403, 403, 403, 200}},
+	{"POST /v1/localcloud/hosts", "/v1/localcloud/hosts", "host=cloud.example", [8]int{400, 401, 403, 403, 403, 403, 403, 200}},
+	{"DELETE /v1/localcloud/hosts/{host}", "/v1/localcloud/hosts/cloud.example", "", [8]int{400, 401, 403, 403, 403, 403, 403, 404}},
 	{"GET /v1/localcloud/users", "/v1/localcloud/users", "", [8]int{400, 401, 403, 403, 403, 403, 403, 200}},
 	{"POST /v1/localcloud/users", "/v1/localcloud/users", "name=d&password=short", [8]int{400, 401, 403, 403, 403, 403, 403, 400}},
 	{"PUT /v1/localcloud/users/{name}", "/v1/localcloud/users/alice", "password=short", [8]int{400, 401, 403, 403, 403, 403, 403, 400}},

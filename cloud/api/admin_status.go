@@ -17,6 +17,9 @@ func (s *Server) showStatus(*request) (any, error) {
 		"devices":  len(s.Registry.Devices()),
 		"users":    len(s.Registry.Users()),
 	}
+	if cloud.Owner(s.Registry) == "" && s.SetupCode != "" {
+		status["setup_code"] = s.SetupCode
+	}
 	warnings := s.warnings()
 	if s.Status != nil {
 		more, err := objectOf(s.Status())
@@ -49,7 +52,11 @@ func objectOf(v any) (map[string]any, error) {
 func (s *Server) warnings() []string {
 	list := []string{}
 	if len(s.Registry.Users()) == 0 {
-		list = append(list, "There is no user yet. Make the first one, the owner: localcloud user add NAME")
+		how := "localcloud user add NAME"
+		if s.SetupCode != "" {
+			how += "; or in the console with the set-up code " + string(s.SetupCode)
+		}
+		list = append(list, "There is no user yet. Make the first one, the owner: "+how)
 	}
 	if n := len(s.Knocks.List()); n > 0 {
 		list = append(list, fmt.Sprintf("%d device(s) connected and were not let in. See why: localcloud device list --unknown", n))

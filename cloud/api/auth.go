@@ -33,11 +33,12 @@ func (s *Server) bounded(q *request) (context.Context, context.CancelFunc) {
 // answer does what all routes have in common and calls the handler. The token
 // may stand in the header, the query or the body, and the first of these
 // counts (http-api.md, 2.3). One that is not in the body is checked before the body is read.
+// A browser that is logged in brings none of them but a cookie, see ambient.go.
 func (s *Server) answer(rt route, w http.ResponseWriter, r *http.Request) (any, error) {
 	q := &request{Request: r, w: w, args: args{query: parseForm(r.URL.RawQuery)}}
 	inQuery := q.args.take("access_token")
 	q.secret = cloud.Secret(cmp.Or(headerToken(r), inQuery))
-	early := rt.scope != open && q.secret != ""
+	early := rt.scope != open && rt.scope != ambient && q.secret != ""
 	if early {
 		if err := s.authorize(q, rt.scope); err != nil {
 			return nil, err
@@ -48,12 +49,21 @@ func (s *Server) answer(rt route, w http.ResponseWriter, r *http.Request) (any, 
 	}
 	inBody := q.args.take("access_token")
 	q.secret = cmp.Or(q.secret, cloud.Secret(inBody))
-	if rt.scope != open && !early {
-		if err := s.authorize(q, rt.scope); err != nil {
-			return nil, err
-		}
+	if err := s.admit(q, rt.scope, early); err != nil {
+		return nil, err
 	}
 	return rt.handle(s, q)
+}
+
+// admit checks, once the body is read, who may go on to the handler.
+func (s *Server) admit(q *request, need cloud.Scope, early bool) error {
+	switch {
+	case need == open, early:
+		return nil
+	case need == ambient:
+		return s.checkAmbient(q)
+	}
+	return s.authorize(q, need)
 }
 
 // headerToken returns the token of the Authorization header, or "".
@@ -67,7 +77,11 @@ func headerToken(r *http.Request) string {
 
 // authorize finds out who asks and whether their token may do what the route needs.
 func (s *Server) authorize(q *request, need cloud.Scope) (err error) {
-	if q.access, err = s.authenticate(q.secret); err != nil {
+	secret, err := s.credential(q)
+	if err != nil {
+		return err
+	}
+	if q.access, err = s.authenticate(secret); err != nil {
 		return err
 	}
 	return permit(q.access, need)

@@ -3,8 +3,8 @@ package api
 import "net/http"
 
 // allowOrigins lets pages of any origin read the answer. That is safe since
-// nothing here leans on what a browser sends by itself: every request
-// brings its token.
+// the request brings its token. For one that leans on what a browser sends
+// by itself it is taken back, see ambient.go.
 func allowOrigins(h http.Header) {
 	h.Set("Access-Control-Allow-Origin", "*")
 	h.Set("X-Content-Type-Options", "nosniff") // answers hold text that devices wrote

@@ -56,6 +56,8 @@ var (
 	errNoSignUp    = plain(403, "Nobody can sign up here: ask the owner of this cloud for an account")
 	errNoSuchToken = plain(404, "No such token")
 	errNoTransfer  = plain(501, "Devices cannot be transferred here: their owner has to release them first")
+	errHasOwner    = plain(409, "This cloud has its owner already: log in")
+	errSetupCode   = plain(403, "That is not the set-up code. It stands on the server's terminal, and is shown again by: localcloud status")
 	errNoProduct   = plain(501, "Products are not available on this server")
 )
 

@@ -19,8 +19,9 @@ type route struct {
 
 // Scopes of routes that are none.
 const (
-	open     cloud.Scope = ""    // the handler finds out itself who asks, if it matters
-	anyToken cloud.Scope = "any" // every token that is good
+	open     cloud.Scope = ""        // the handler finds out itself who asks, if it matters
+	anyToken cloud.Scope = "any"     // every token that is good
+	ambient  cloud.Scope = "ambient" // as open, for pages of this cloud only; see ambient.go
 
 	hooksList   cloud.Scope = "integrations:list"
 	hooksUpdate cloud.Scope = "integrations:update"
@@ -76,8 +77,17 @@ func routes() []route {
 		{del, "/v1/integrations/{hook}", hooksUpdate, notYet(errNotYet)},
 		{post, "/v1/integrations/{hook}/test", hooksUpdate, notYet(errNotYet)},
 
+		// Browsers.
+		{get, lc + "/session", open, (*Server).showSession},
+		{post, lc + "/session", ambient, (*Server).beginSession},
+		{del, lc + "/session", ambient, (*Server).endSession},
+		{post, lc + "/setup", ambient, (*Server).setUp},
+
 		// What the commands of localcloud need.
 		{get, lc + "/status", admin, (*Server).showStatus},
+		{get, lc + "/hosts", admin, (*Server).listHosts},
+		{post, lc + "/hosts", admin, (*Server).addHost},
+		{del, lc + "/hosts/{host}", admin, (*Server).removeHost},
 		{get, lc + "/users", admin, (*Server).listUsers},
 		{post, lc + "/users", admin, (*Server).addUser},
 		{put, lc + "/users/{name}", admin, (*Server).updateUser},

@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"net/http"
 	"runtime/debug"
+	"sync"
 	"time"
 
 	"github.com/gorilla/mux"
@@ -19,11 +20,14 @@ type Config struct {
 	Registry cloud.Registry
 	Accounts *cloud.Accounts
 	Knocks   Knocks
+	Hosts    *cloud.Hosts // nil: localhost and what the owner added
 
 	// ServerKeys returns the public keys of this cloud as PEM, for TCP and for UDP devices.
 	ServerKeys func() (tcpPEM, udpPEM []byte)
 	// Control is the secret of control.json: who sends it acts as the oldest admin. Empty: there is none.
 	Control cloud.Secret
+	// SetupCode makes the owner's account, while there is none. Empty: it cannot be made that way.
+	SetupCode cloud.SetupCode
 	// Status returns a value that encodes as a JSON object: what main adds to the status. May be nil.
 	Status func() any
 	Logger *slog.Logger
@@ -53,6 +57,8 @@ type Server struct {
 	router  *mux.Router
 	started time.Time
 	streams streams
+
+	settingUp sync.Mutex // held while the owner's account is made
 }
 
 // New returns a Server.
@@ -62,6 +68,9 @@ func New(c Config) *Server {
 	}
 	c.QueueSize = cmp.Or(c.QueueSize, defaultQueueSize)
 	c.CallTimeout = cmp.Or(c.CallTimeout, defaultCallTimeout)
+	if c.Hosts == nil {
+		c.Hosts = cloud.NewHosts(c.Registry, nil)
+	}
 	s := &Server{Config: c, started: time.Now(), streams: newStreams()}
 	s.router = s.newRouter()
 	return s

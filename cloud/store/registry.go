@@ -206,6 +206,7 @@ func (r *Registry) Settings() cloud.Settings {
 
 func cloneSettings(s cloud.Settings) cloud.Settings {
 	s.ProductPolicies = maps.Clone(s.ProductPolicies)
+	s.Hosts = slices.Clone(s.Hosts)
 	return s
 }
 

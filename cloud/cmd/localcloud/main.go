@@ -50,6 +50,7 @@ type commands struct {
 	Publish publishCmd `cmd:"" help:"Publish an event to your devices and pages."`
 	Virtual virtualCmd `cmd:"" help:"Run devices in software, for tests and load."`
 	Bench   benchCmd   `cmd:"" help:"Measure a cloud and this machine with fleets of virtual devices."`
+	Host    hostCmd    `cmd:"" help:"By which names browsers may log in at this cloud: add, list, remove."`
 	Clock   clockCmd   `cmd:"" help:"The cloud's time, when the machine's clock cannot be trusted: show, set."`
 	Service serviceCmd `cmd:"" help:"Start the cloud with the machine (systemd): install, uninstall."`
 	Version versionCmd `cmd:"" help:"Show the version."`

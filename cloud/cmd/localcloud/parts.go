@@ -22,6 +22,8 @@ type partsConfig struct {
 	maxBytes int64         // of events; 0: the store's default
 	events   store.Mode    // how events are kept
 	status   func() any    // what the running cloud adds to its status; nil: nothing
+
+	setupCode cloud.SetupCode // makes the owner's account; empty: it is made by command only
 }
 
 // parts are the pieces of one cloud over one data directory, put together:
@@ -53,7 +55,8 @@ func openParts(dir string, c partsConfig) (*parts, error) {
 	p.api = api.New(api.Config{
 		Hub: p.hub, Registry: s.Registry(), Accounts: p.accounts, Knocks: p.knocks,
 		ServerKeys: func() (tcp, udp []byte) { return p.identity.TCPPublicPEM(), p.identity.UDPPublicPEM() },
-		Control:    p.secret, Status: c.status, Logger: c.logger,
+		Hosts:      cloud.NewHosts(s.Registry(), ownHosts),
+		Control:    p.secret, SetupCode: c.setupCode, Status: c.status, Logger: c.logger,
 	})
 	return p, nil
 }

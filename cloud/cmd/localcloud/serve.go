@@ -9,6 +9,7 @@ import (
 	"os"
 	"time"
 
+	"localcloud/cloud"
 	"localcloud/cloud/store"
 )
 
@@ -78,6 +79,9 @@ func (c *serveCmd) Run(ctx context.Context, t *terminal) error {
 	}
 	if isTerminal(t.err) {
 		s.welcome(t.err)
+	} else if s.needsOwner() {
+		s.logger.Warn("there is no owner yet: open the address in a browser and enter the set-up code, or use the command",
+			"address", s.webAddress(), "code", string(s.setupCode), "command", "localcloud user add NAME --data "+s.dir)
 	}
 	return s.wait(ctx)
 }
@@ -114,13 +118,18 @@ func (s *server) welcome(w io.Writer) {
 	for _, address := range reachable("", s.tcpSocket.Addr()) {
 		fmt.Fprintf(w, "  Core, Photon, P1: %s\n", address)
 	}
-	if len(s.parts.store.Registry().Users()) == 0 {
-		fmt.Fprintf(w, "  There is no user yet. Make the owner, in another terminal: %s user add NAME --data %s\n",
-			os.Args[0], s.dir)
+	if s.needsOwner() {
+		fmt.Fprintf(w, "\n  This cloud has no owner yet. Open %s in a browser and enter the set-up code\n\n      %s\n\n"+
+			"  or make the owner in another terminal: %s user add NAME --data %s\n", s.webAddress(), s.setupCode, os.Args[0], s.dir)
 	}
 	fmt.Fprintln(w, "  Ctrl-C ends it.")
 	fmt.Fprintln(w)
 }
+
+func (s *server) needsOwner() bool { return cloud.Owner(s.parts.store.Registry()) == "" }
+
+// webAddress is where a browser finds the cloud.
+func (s *server) webAddress() string { return reachable("http://", s.httpSocket.Addr())[0] }
 
 // wait returns when ctx has ended and everything is stopped, or something failed that the cloud cannot do without.
 func (s *server) wait(ctx context.Context) error {

@@ -20,6 +20,7 @@ type server struct {
 	logger *slog.Logger
 
 	parts      *parts
+	setupCode  cloud.SetupCode // until there is an owner
 	httpSocket *lateListener
 	tcpSocket  *lateListener
 
@@ -40,10 +41,12 @@ func start(ctx context.Context, c settings, logger *slog.Logger) (*server, error
 	}
 	s := &server{
 		dir: dir, logger: logger, gate: newGate(),
-		failed: make(chan error, 2), httpEnded: make(chan struct{}), devicesEnd: make(chan struct{}),
+		setupCode: cloud.NewSetupCode(),
+		failed:    make(chan error, 2), httpEnded: make(chan struct{}), devicesEnd: make(chan struct{}),
 	}
 	s.parts, err = openParts(dir, partsConfig{
 		logger: logger, maxAge: c.maxAge(), maxBytes: int64(c.EventsMaxSize), events: c.Events, status: s.status,
+		setupCode: s.setupCode,
 	})
 	if err != nil {
 		return nil, explainOpen(dir, err)
@@ -187,6 +190,8 @@ type serverStatus struct {
 	PID      int          `json:"pid"`
 	Store    store.Status `json:"store"`
 	Warnings []string     `json:"warnings,omitempty"`
+
+	SetupCode cloud.SetupCode `json:"setup_code,omitempty"` // the API adds it, while there is no owner
 }
 
 func (s *server) status() any {

@@ -59,6 +59,9 @@ func showRunning(t *terminal, s client.Status) error {
 	for _, a := range more.Addresses.TCP {
 		t.printf("  Core, Photon, P1:  %s\n", clean(a))
 	}
+	if more.SetupCode != "" {
+		t.printf("  set-up code:       %s (makes the owner's account, in a browser)\n", clean(string(more.SetupCode)))
+	}
 	t.printf("  devices:           %d, of these %d online\n", s.Devices, s.Totals.Online)
 	t.printf("  users:             %d\n", s.Users)
 	t.printf("  events:            %d since the start, %d beyond a rate limit, %d lost by slow listeners\n",
