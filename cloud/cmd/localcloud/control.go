@@ -50,6 +50,7 @@ type connection struct {
 	*client.Client
 	where   string       // for messages
 	running bool         // false: the store is open in this process
+	local   bool         // on this machine's data directory, not elsewhere
 	close   func() error // gives the store back
 }
 
@@ -80,7 +81,9 @@ func (p place) connect(ctx context.Context, need need) (*connection, error) {
 		return nil, err
 	}
 	if c := findRunning(ctx, dir); c != nil {
-		return online(c), nil
+		conn := online(c)
+		conn.local = true
+		return conn, nil
 	}
 	if need == needRunning {
 		return nil, fmt.Errorf("no localcloud runs on the data in %s; start it: localcloud serve --data %s (or choose with --data or --cloud)", dir, dir)
@@ -198,5 +201,5 @@ func openOffline(dir string) (*connection, error) {
 		HTTP: &http.Client{Transport: inProcess{parts.api.Handler()}},
 	}
 	closeAll := func() error { return errors.Join(parts.close(), keepOwner(dir)) }
-	return &connection{Client: c, where: dir, close: closeAll}, nil
+	return &connection{Client: c, where: dir, local: true, close: closeAll}, nil
 }

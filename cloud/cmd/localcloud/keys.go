@@ -5,9 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/pem"
-	"errors"
-	"fmt"
-	"os"
 	"path/filepath"
 )
 
@@ -67,35 +64,6 @@ func (p place) keyPath(name string) string {
 	return filepath.Join(keysDir(dir), name)
 }
 
-type keysExportCmd struct {
-	place
-	UDP bool   `name:"udp" help:"The key for newer boards, which use UDP; without it the one for Core, Photon and P1 (TCP)."`
-	DER bool   `name:"der" help:"Write DER, as particle-cli wants it; without it PEM."`
-	Out string `help:"Write to this file instead of standard output." placeholder:"FILE"`
-}
-
-// Run writes the key.
-func (c *keysExportCmd) Run(ctx context.Context, t *terminal) error {
-	return c.with(ctx, needAny, func(conn *connection) error {
-		key, err := serverKey(ctx, conn, c.UDP)
-		if err != nil {
-			return err
-		}
-		if !c.DER {
-			key = pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: key})
-		}
-		if c.Out == "" {
-			_, err = t.out.Write(key)
-			return err
-		}
-		if err := os.WriteFile(c.Out, key, 0o644); err != nil {
-			return fmt.Errorf("%w; choose another file with --out", err)
-		}
-		fmt.Fprintf(t.err, "the server's public key is in %s\n", c.Out)
-		return nil
-	})
-}
-
 // serverKey returns the DER of the server's public key.
 func serverKey(ctx context.Context, conn *connection, udp bool) ([]byte, error) {
 	text, err := conn.ServerKey(ctx, udp)
@@ -104,7 +72,7 @@ func serverKey(ctx context.Context, conn *connection, udp bool) ([]byte, error) 
 	}
 	block, _ := pem.Decode(text)
 	if block == nil || block.Type != "PUBLIC KEY" {
-		return nil, errors.New("the server sent something that is no public key; is it a localcloud?")
+		return nil, errNoServerKey
 	}
 	return block.Bytes, nil
 }
