@@ -43,6 +43,7 @@ func trust(registry Registry, id keys.DeviceID, key keys.PublicKey) error {
 		if !d.Key.IsZero() && !d.Key.Equal(key) { // another connection was first
 			return Errorf("trust on first use", Exist, "device %s has another key", id)
 		}
+		d.OwnerAssumed = d.Owner == ""
 		d.take(key, "", owner)
 		return nil
 	})
@@ -53,6 +54,7 @@ func trust(registry Registry, id keys.DeviceID, key keys.PublicKey) error {
 // gives it to a user unless it has an owner. An empty name or owner changes nothing.
 func Adopt(registry Registry, id keys.DeviceID, key keys.PublicKey, name string, owner UserID) (Device, error) {
 	return registry.UpdateDevice(id, func(d *Device, _ bool) error {
+		d.OwnerAssumed = false
 		d.take(key, name, owner)
 		return nil
 	})

@@ -27,6 +27,9 @@ type Device struct {
 	Owner UserID         `json:"owner,omitempty"` // empty: unclaimed
 	Notes string         `json:"notes,omitempty"`
 
+	// OwnerAssumed says that nobody chose the owner: trust on first use did. A claim code may give the device to somebody else.
+	OwnerAssumed bool `json:"owner_assumed,omitempty"`
+
 	Created time.Time `json:"created"`
 
 	// What the device said of itself when it last connected.

@@ -11,7 +11,7 @@ import (
 // ErrClosed is the cause of errors of a Registry or a Log that was closed: the cloud is stopping.
 var ErrClosed = errors.New("the store is closed")
 
-// Registry is the memory of the cloud: devices, users, tokens, settings. A
+// Registry is the memory of the cloud: devices, users, tokens, claim codes, settings. A
 // method that changes something returns once the change is synced to
 // disk; reading never touches the disk. What it returns are copies. It
 // is safe for concurrent use. Package cloud/store implements it.
@@ -33,7 +33,7 @@ type Registry interface {
 	// very first user becomes an admin.
 	AddUser(u User) (User, error)
 	UpdateUser(id UserID, change func(u *User) error) (User, error)
-	// RemoveUser forgets the user and their tokens; their devices become unclaimed.
+	// RemoveUser forgets the user, their tokens and claim codes; their devices become unclaimed.
 	RemoveUser(id UserID) error
 
 	Token(id TokenID) (Token, bool)
@@ -41,6 +41,13 @@ type Registry interface {
 	Tokens(user UserID) []Token
 	PutTokens(tokens ...Token) error
 	RemoveTokens(ids ...TokenID) error
+
+	// AddClaim stores a claim code. It removes those that are over when c was
+	// made, and of its user's the oldest beyond MaxClaims.
+	AddClaim(c Claim) error
+	// RedeemClaim changes a device by a claim code and forgets the code, in one step. It is
+	// NotExist when there is no such code or device; an error from change leaves all as it was.
+	RedeemClaim(id ClaimID, device keys.DeviceID, change func(d *Device, c Claim) error) (Device, error)
 
 	Settings() Settings
 	UpdateSettings(change func(s *Settings) error) (Settings, error)

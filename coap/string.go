@@ -11,6 +11,9 @@ import (
 	"github.com/plgd-dev/go-coap/v3/message/codes"
 )
 
+// claimCodePath ends the path of a message whose payload gives the device to somebody.
+const claimCodePath = "/spark/device/claim/code"
+
 // String returns m in one line, for logs, failures and the console:
 //
 //	CON POST f/led "on" id=6e09 tok=10
@@ -19,13 +22,14 @@ import (
 //	ACK empty id=f96f
 //
 // Path and query come without quotes only when they are plain; text that the
-// peer chose cannot break out of the line. Long values are cut.
+// peer chose cannot break out of the line. Long values are cut, a claim code is not shown.
 func (m Message) String() string {
 	var b strings.Builder
 	b.WriteString(m.Type.String())
 	b.WriteByte(' ')
 	b.WriteString(codeString(m.Code))
-	if path, ok := m.path(); ok {
+	path, ok := m.path()
+	if ok {
 		b.WriteByte(' ')
 		b.WriteString(plain(path))
 	}
@@ -42,7 +46,11 @@ func (m Message) String() string {
 	for _, o := range m.Options {
 		writeOption(&b, o)
 	}
-	if len(m.Payload) > 0 {
+	switch {
+	case len(m.Payload) == 0:
+	case strings.HasSuffix(path, claimCodePath):
+		fmt.Fprintf(&b, " payload=secret(%d bytes)", len(m.Payload))
+	default:
 		b.WriteString(" payload=")
 		b.WriteString(payloadString(m.Payload))
 	}

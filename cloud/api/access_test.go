@@ -66,7 +66,7 @@ var may = []struct {
 	{"PUT /v1/devices/{id}/ping", "/v1/devices/lamp/ping", "", [8]int{400, 401, 403, 403, 200, 403, 200, 200}},
 	{"GET /v1/devices/{id}/{variable}", "/v1/devices/lamp/temp", "", [8]int{400, 401, 403, 200, 200, 403, 200, 200}},
 	{"POST /v1/devices/{id}/{function}", "/v1/devices/lamp/led", "args=x", [8]int{400, 401, 403, 403, 200, 403, 200, 200}},
-	{"POST /v1/device_claims", "/v1/device_claims", "", [8]int{400, 401, 501, 403, 501, 501, 501, 501}},
+	{"POST /v1/device_claims", "/v1/device_claims", "", [8]int{400, 401, 200, 403, 403, 403, 200, 200}},
 	{"POST /v1/provisioning/{id}", "/v1/provisioning/" + lampID, "KEY", [8]int{400, 401, 403, 403, 200, 403, 200, 200}},
 	{"POST /v1/provisioning/{id}", "/v1/provisioning/" + strayID, "KEY", [8]int{400, 401, 200, 403, 403, 200, 200, 200}},
 	{"POST /v1/binaries", "/v1/binaries", "", [8]int{400, 401, 501, 403, 501, 501, 501, 501}},

@@ -16,7 +16,7 @@ func (s *Server) claimDevice(q *request) (any, error) {
 	}
 	owner := q.access.User.ID
 	before, _ := s.Registry.Device(id)
-	nameTaken := s.nameTaken(owner, before.Name, id)
+	nameTaken := cloud.NameTaken(s.Registry, owner, before.Name, id)
 	d, err := s.Registry.UpdateDevice(id, func(d *cloud.Device, exists bool) error {
 		switch {
 		case !exists || !within(q.access, id):
@@ -26,7 +26,7 @@ func (s *Server) claimDevice(q *request) (any, error) {
 		case d.Owner != "" && d.Owner != owner:
 			return errForeign
 		}
-		d.Owner = owner
+		d.Owner, d.OwnerAssumed = owner, false
 		if nameTaken {
 			d.Name = "" // two of one name could not be told apart
 		}
@@ -53,7 +53,7 @@ func claimed(q *request) (keys.DeviceID, error) {
 	case name == "" && a.has("product_id"):
 		return id, errNoProduct
 	case q.access.User.ID == "":
-		return id, plain(400, "There is no user yet who could own a device")
+		return id, errNoOwner
 	case err != nil:
 		return id, plain(400, "id has to be a device id of 24 hex digits")
 	default:
@@ -65,4 +65,30 @@ func claimed(q *request) (keys.DeviceID, error) {
 func within(a cloud.Access, id keys.DeviceID) bool {
 	only := a.OnlyDevices()
 	return len(only) == 0 || slices.Contains(only, id)
+}
+
+// createClaim makes a claim code, which a set-up program hands to a new
+// device. device_ids are the devices that the user has already, so that the
+// program sees which one is new afterwards.
+func (s *Server) createClaim(q *request) (any, error) {
+	if q.args.err != nil {
+		return nil, q.args.err
+	}
+	if q.access.User.ID == "" {
+		return nil, errNoOwner
+	}
+	if len(q.access.OnlyDevices()) > 0 {
+		return nil, unauthorized("This token may not do that: it is tied to devices, and a claim code is for any")
+	}
+	code, err := cloud.NewClaim(s.Registry, q.access.User.ID, s.Hub.Clock().Now())
+	if err != nil {
+		return nil, err
+	}
+	ids := []string{}
+	for _, d := range s.visible(q.access) {
+		if d.Owner == q.access.User.ID {
+			ids = append(ids, d.ID.String())
+		}
+	}
+	return map[string]any{"claim_code": string(code), "device_ids": ids}, nil
 }

@@ -143,3 +143,36 @@ func TestProvisioningEndsTheWaiting(t *testing.T) {
 		t.Errorf("it is still listed as unknown: %v", list)
 	}
 }
+
+func TestClaimCode(t *testing.T) {
+	w := newWorld(t)
+	for _, o := range []option{body("", ""), form("blank="), jsonText(`{"iccid":"1","imei":"2"}`)} {
+		a := w.do("POST /v1/device_claims", as(w.alice), o).has(200, `{"device_ids":["`+lampID+`"]}`)
+		if code := a.text("claim_code"); len(code) != 63 {
+			t.Errorf("the code is %q", code)
+		}
+	}
+	if a := w.do("POST /v1/device_claims", as(w.alice)); a.text("claim_code") == w.do("POST /v1/device_claims", as(w.alice)).text("claim_code") {
+		t.Error("two codes are the same")
+	}
+	w.do("POST /v1/device_claims", as(w.root)).has(200, `{"device_ids":[]}`) // an admin sees all and owns none
+	w.do("POST /v1/device_claims", as(w.token("alice", "device:"+lampID))).
+		fails(403, "unauthorized", "This token may not do that: it is tied to devices, and a claim code is for any")
+}
+
+func TestClaimCodeWithProvisioning(t *testing.T) {
+	w := newWorld(t)
+	code := func() string { return w.do("POST /v1/device_claims", as(w.alice)).text("claim_code") }
+	provision := func(id, code string) answer {
+		return w.do("POST /v1/provisioning/"+id, as(w.root), jsonText(fmt.Sprintf(`{"publicKey":%q,"claim_code":%q}`, rsaKey().PEM(), code)))
+	}
+	good := code()
+	provision(newID, good).is(200, `{"id":"`+newID+`","ok":true,"claimed":true}`)
+	if d := w.record(newID); d.Owner != w.userID("alice") {
+		t.Errorf("the record is %+v", d)
+	}
+	notGood := "claim_code is not good, or not any more; the key is registered"
+	provision(newID, good).fails(400, notGood, notGood)
+	provision(fanID, code()).fails(403, errForeign.code, errForeign.text)
+	w.do("POST /v1/provisioning/"+newID, as(w.root), jsonText(`{"publicKey":"x","claim_code":{}}`)).fails(400, "claim_code has to be a text", "claim_code has to be a text")
+}

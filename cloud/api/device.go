@@ -3,7 +3,6 @@ package api
 import (
 	"cmp"
 	"net"
-	"slices"
 	"strings"
 	"time"
 
@@ -47,17 +46,6 @@ func (s *Server) find(a cloud.Access, name string) (cloud.Device, bool) {
 	return best, rank > 0
 }
 
-// nameTaken reports whether another device of the owner has the name. Two
-// changes at the same moment may both pass; find then takes the smaller id.
-func (s *Server) nameTaken(owner cloud.UserID, name string, except keys.DeviceID) bool {
-	if owner == "" || name == "" {
-		return false
-	}
-	return slices.ContainsFunc(s.Registry.Devices(), func(d cloud.Device) bool {
-		return d.Owner == owner && d.ID != except && strings.EqualFold(d.Name, name)
-	})
-}
-
 // checkName reports why an owner's device cannot have the name, if so.
 func (s *Server) checkName(name string, owner cloud.UserID, device keys.DeviceID) error {
 	_, err := keys.ParseDeviceID(name)
@@ -70,7 +58,7 @@ func (s *Server) checkName(name string, owner cloud.UserID, device keys.DeviceID
 		return plain(400, "A device name cannot look like a device id")
 	case name == "events":
 		return plain(400, "A device cannot be named events: it could not be reached by that name")
-	case s.nameTaken(owner, name, device):
+	case cloud.NameTaken(s.Registry, owner, name, device):
 		return plain(409, "Another device has that name already")
 	}
 	return nil

@@ -133,7 +133,7 @@ func (s *Server) releaseDevice(q *request) (any, error) {
 		if !exists || !q.access.Sees(*d) {
 			return noDevice(q)
 		}
-		d.Owner = ""
+		d.Owner, d.OwnerAssumed = "", false
 		return nil
 	})
 	if err != nil {

@@ -55,6 +55,7 @@ var (
 	errNoBuild     = plain(501, "Cloud compilation is not available on this server")
 	errNoSignUp    = plain(403, "Nobody can sign up here: ask the owner of this cloud for an account")
 	errNoSuchToken = plain(404, "No such token")
+	errNoOwner     = plain(400, "There is no user yet who could own a device")
 	errNoTransfer  = plain(501, "Devices cannot be transferred here: their owner has to release them first")
 	errHasOwner    = plain(409, "This cloud has its owner already: log in")
 	errSetupCode   = plain(403, "That is not the set-up code. It stands on the server's terminal, and is shown again by: localcloud status")

@@ -14,8 +14,8 @@ var (
 )
 
 // provisionDevice registers the public key of a device, as "particle keys
-// send". It does not claim the device, which clients do by themselves; a
-// device of somebody else does not exist.
+// send". It does not claim the device, which clients do by themselves, unless
+// there is a claim code; a device of somebody else does not exist.
 func (s *Server) provisionDevice(q *request) (any, error) {
 	id, key, err := provision(q)
 	if err != nil {
@@ -37,13 +37,36 @@ func (s *Server) provisionDevice(q *request) (any, error) {
 		s.Hub.Disconnect(id, errRekeyed)
 	}
 	s.Knocks.Take(id) // it will be let in now
-	return map[string]any{"id": id.String(), "ok": true}, nil
+	answer := map[string]any{"id": id.String(), "ok": true}
+	if code := q.args.text("claim_code"); code != "" {
+		if err := s.redeem(cloud.ClaimCode(code), id); err != nil {
+			return nil, err
+		}
+		answer["claimed"] = true
+	}
+	return answer, nil
+}
+
+// redeem gives a device to the user whose claim code it is.
+func (s *Server) redeem(code cloud.ClaimCode, id keys.DeviceID) error {
+	d, err := cloud.Redeem(s.Registry, code, id, s.Hub.Clock().Now())
+	switch cloud.KindOf(err) {
+	case cloud.NotExist:
+		return plain(400, "claim_code is not good, or not any more; the key is registered")
+	case cloud.Exist:
+		return errForeign
+	}
+	if err == nil {
+		s.Hub.DeviceChanged(d)
+	}
+	return err
 }
 
 // provision reads the request: the id in the path, and what the body says of the key.
 func provision(q *request) (id keys.DeviceID, key keys.PublicKey, err error) {
 	a := &q.args
 	again, text, algorithm := a.text("deviceID"), a.text("publicKey"), a.text("algorithm")
+	a.text("claim_code")
 	if a.err != nil {
 		return id, key, a.err
 	}

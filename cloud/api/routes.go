@@ -61,7 +61,7 @@ func routes() []route {
 		{put, "/v1/devices/{id}/ping", cloud.ScopeDevicesPing, (*Server).pingDevice},
 		{get, "/v1/devices/{id}/{variable}", cloud.ScopeVariableGet, (*Server).readVariable},
 		{post, "/v1/devices/{id}/{function}", cloud.ScopeFunctionCall, (*Server).callFunction},
-		{post, "/v1/device_claims", cloud.ScopeDevicesImport, notYet(errNotYet)},
+		{post, "/v1/device_claims", cloud.ScopeDevicesImport, (*Server).createClaim},
 		{post, "/v1/provisioning/{id}", cloud.ScopeDevicesImport, (*Server).provisionDevice},
 		{post, "/v1/binaries", cloud.ScopeDevicesUpdate, notYet(errNoBuild)},
 		{get, "/v1/server/key", open, (*Server).serverKey},

@@ -120,11 +120,16 @@ func (r *Registry) RemoveUser(id cloud.UserID) error {
 	})
 }
 
-// clear adds to a change what the removal of a user does to tokens and devices.
+// clear adds to a change what the removal of a user does to tokens, claim codes and devices.
 func (r *Registry) clear(c *change, id cloud.UserID) error {
 	for t := range r.tokens.all() {
 		if t.User == id {
 			c.add(r.tokens.remove(t.ID))
+		}
+	}
+	for k := range r.claims.all() {
+		if k.User == id {
+			c.add(r.claims.remove(k.ID))
 		}
 	}
 	for before := range r.devices.all() {
@@ -132,7 +137,7 @@ func (r *Registry) clear(c *change, id cloud.UserID) error {
 			continue
 		}
 		d := before.Clone()
-		d.Owner = ""
+		d.Owner, d.OwnerAssumed = "", false
 		if err := c.put(r.devices.put(d)); err != nil {
 			return err
 		}

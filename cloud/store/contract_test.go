@@ -69,6 +69,9 @@ var contract = []struct {
 	{"tokens come oldest first and by user", tokensOldestFirst},
 	{"tokens are stored all or none", tokensAllOrNone},
 	{"many tokens are removed, unknown ones do not matter", tokensRemoved},
+	{"a claim code changes one device once", claimRedeemedOnce},
+	{"claim codes are few, and go when they are over", claimsBounded},
+	{"claim codes go with their user", claimsGoWithTheirUser},
 	{"settings are the default until they are changed", settingsDefault},
 	{"a closed registry refuses changes and can be read", closedRegistry},
 

@@ -15,12 +15,14 @@ import (
 //	d <12 bytes device id>   deviceRecord
 //	u <user id>              cloud.User
 //	t <token id>             cloud.Token
+//	k <claim id>             cloud.Claim
 //	s                        cloud.Settings
 //	x <user id>              empty: the user is removed, what was theirs is being cleared away
 const (
 	prefixDevice   = 'd'
 	prefixUser     = 'u'
 	prefixToken    = 't'
+	prefixClaim    = 'k'
 	prefixSettings = 's'
 	prefixRemoval  = 'x'
 )
@@ -94,6 +96,11 @@ func newUsers() *table[cloud.UserID, cloud.User] {
 func newTokens() *table[cloud.TokenID, cloud.Token] {
 	return newTable(prefixToken, encodeRecord[cloud.Token], decodeRecord[cloud.Token],
 		func(t cloud.Token) cloud.TokenID { return t.ID }, func(id cloud.TokenID) []byte { return []byte(id) })
+}
+
+func newClaims() *table[cloud.ClaimID, cloud.Claim] {
+	return newTable(prefixClaim, encodeRecord[cloud.Claim], decodeRecord[cloud.Claim],
+		func(c cloud.Claim) cloud.ClaimID { return c.ID }, func(id cloud.ClaimID) []byte { return []byte(id) })
 }
 
 func newSettings() *table[onlySettings, cloud.Settings] {

@@ -93,7 +93,7 @@ func NewDevice(l Link, hub *cloud.Hub, registry cloud.Registry, logger *slog.Log
 		gone: make(chan struct{}), begun: now,
 	}
 	d.session = New(now, Config{
-		Device: l.DeviceID(), Name: record.Name, Claimed: record.Owner != "", IP: hostOf(l.RemoteAddr()),
+		Device: l.DeviceID(), Name: record.Name, IP: hostOf(l.RemoteAddr()),
 		Clock: hub.Clock().Now, Vitals: vitalsEvery,
 	})
 	return d

@@ -21,6 +21,8 @@ func (d *Device) apply(ctx context.Context, e Effect) error {
 		d.presence.Want(filters(e.Subscriptions))
 	case Published:
 		d.publish(ctx, e)
+	case ClaimShown:
+		d.claim(e.Code)
 	case Left:
 		return fmt.Errorf("the device said goodbye: %s", e.Goodbye.Cloud)
 	}

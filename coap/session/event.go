@@ -59,15 +59,15 @@ func (s *Session) answerSystem(ev coap.Event) bool {
 	case "device/random":
 		s.tell(ev.Name, randomText())
 	case "device/claim/code":
-		// Claimed already: any event below this name makes it forget the code.
-		if s.cfg.Claimed {
-			s.tell("spark/device/claim/code/ok", "")
-		}
+		s.effects = append(s.effects, ClaimShown{Code: cloud.ClaimCode(ev.Data)})
 	default:
 		return false
 	}
 	return true
 }
+
+// Claimed makes the device forget its claim code: any event below this name does.
+func (s *Session) Claimed() { s.tell("spark/device/claim/code/ok", "") }
 
 // randomText returns 30 random bytes as 40 characters, so that the data holds no NUL.
 func randomText() string {

@@ -25,13 +25,12 @@ const (
 
 // Config is what a Session knows from the beginning.
 type Config struct {
-	Device  keys.DeviceID
-	Name    string           // the device's name, for devices that ask
-	Claimed bool             // it has an owner
-	IP      string           // the address it comes from, for devices that ask
-	Clock   func() time.Time // the cloud's time, for devices that ask; nil: the time of the step
-	Vitals  time.Duration    // how often the device is asked for its diagnostics; 0: never
-	Rand    io.Reader        // first message id and token; nil: crypto/rand
+	Device keys.DeviceID
+	Name   string           // the device's name, for devices that ask
+	IP     string           // the address it comes from, for devices that ask
+	Clock  func() time.Time // the cloud's time, for devices that ask; nil: the time of the step
+	Vitals time.Duration    // how often the device is asked for its diagnostics; 0: never
+	Rand   io.Reader        // first message id and token; nil: crypto/rand
 }
 
 // Session is the conversation with one device. The zero value is not usable; see New.
@@ -78,6 +77,10 @@ type Published struct {
 // Subscribed carries the whole set of the device's subscriptions.
 type Subscribed struct{ Subscriptions []coap.Subscription }
 
+// ClaimShown says that the device showed a claim code, as it does after each
+// Hello until Claimed is called. The code is a secret.
+type ClaimShown struct{ Code cloud.ClaimCode }
+
 // Left says that the device is about to disconnect on purpose.
 type Left struct{ Goodbye coap.Goodbye }
 
@@ -85,6 +88,7 @@ func (Arrived) effect()    {}
 func (Described) effect()  {}
 func (Published) effect()  {}
 func (Subscribed) effect() {}
+func (ClaimShown) effect() {}
 func (Left) effect()       {}
 
 // Reasons for which a session ends.
