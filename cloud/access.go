@@ -43,6 +43,7 @@ func KnownScopes() []Scope {
 		ScopeAll, ScopeReadOnly, ScopeEvents, ScopeEventsGet, ScopeEventsSend, ScopeDevicesList, ScopeDevicesGet,
 		ScopeDevicesUpdate, ScopeDevicesPing, ScopeDevicesImport, ScopeDevicesRemove, ScopeFunctionCall,
 		ScopeVariableGet, ScopeDiagnosticsGet, ScopeUserGet, ScopeUserUpdate, ScopeTokens, ScopeAdmin,
+		ScopeHooksCreate, ScopeHooksList, ScopeHooksGet, ScopeHooksUpdate, ScopeHooksRemove, ScopeHooksTest,
 	}
 }
 

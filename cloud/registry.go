@@ -33,7 +33,7 @@ type Registry interface {
 	// very first user becomes an admin.
 	AddUser(u User) (User, error)
 	UpdateUser(id UserID, change func(u *User) error) (User, error)
-	// RemoveUser forgets the user, their tokens and claim codes; their devices become unclaimed.
+	// RemoveUser forgets the user, their tokens, claim codes and webhooks; their devices become unclaimed.
 	RemoveUser(id UserID) error
 
 	Token(id TokenID) (Token, bool)
@@ -48,6 +48,15 @@ type Registry interface {
 	// RedeemClaim changes a device by a claim code and forgets the code, in one step. It is
 	// NotExist when there is no such code or device; an error from change leaves all as it was.
 	RedeemClaim(id ClaimID, device keys.DeviceID, change func(d *Device, c Claim) error) (Device, error)
+
+	Hook(id HookID) (Hook, bool)
+	// Hooks returns every webhook, the oldest first.
+	Hooks() []Hook
+	// AddHook stores a new webhook of a user who exists, and refuses an id that is taken (Exist).
+	AddHook(h Hook) error
+	// UpdateHook changes one webhook; id, owner and birthday stay what they are.
+	UpdateHook(id HookID, change func(h *Hook) error) (Hook, error)
+	RemoveHook(id HookID) error
 
 	Settings() Settings
 	UpdateSettings(change func(s *Settings) error) (Settings, error)
@@ -66,6 +75,8 @@ type Settings struct {
 	ClockSet time.Time `json:"clock_set,omitzero"` // the time that the owner last set
 
 	Hosts []string `json:"hosts,omitempty"` // by which browsers may reach the cloud, besides those it knows itself; see Hosts
+
+	HookTargets []HookTarget `json:"hook_targets,omitempty"` // closed addresses that webhooks may reach all the same
 }
 
 // DefaultSettings are those of a new cloud: nothing is ever dropped.

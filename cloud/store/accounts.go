@@ -120,7 +120,7 @@ func (r *Registry) RemoveUser(id cloud.UserID) error {
 	})
 }
 
-// clear adds to a change what the removal of a user does to tokens, claim codes and devices.
+// clear adds to a change what the removal of a user does to tokens, claim codes, webhooks and devices.
 func (r *Registry) clear(c *change, id cloud.UserID) error {
 	for t := range r.tokens.all() {
 		if t.User == id {
@@ -130,6 +130,11 @@ func (r *Registry) clear(c *change, id cloud.UserID) error {
 	for k := range r.claims.all() {
 		if k.User == id {
 			c.add(r.claims.remove(k.ID))
+		}
+	}
+	for h := range r.hooks.all() {
+		if h.Owner == id {
+			c.add(r.hooks.remove(h.ID))
 		}
 	}
 	for before := range r.devices.all() {

@@ -4,6 +4,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"reflect"
 	"strings"
@@ -153,7 +154,8 @@ func everyFieldSurvives(t *testing.T, w *world) {
 	var u cloud.User
 	var token cloud.Token
 	var settings cloud.Settings
-	for _, v := range []any{&d, &u, &token, &settings} {
+	var hook cloud.Hook
+	for _, v := range []any{&d, &u, &token, &settings, &hook} {
 		fillIn(t, reflect.ValueOf(v).Elem())
 	}
 	r := w.Registry()
@@ -163,9 +165,15 @@ func everyFieldSurvives(t *testing.T, w *world) {
 		t.Fatal(err)
 	}
 	settings = must(r.UpdateSettings(func(to *cloud.Settings) error { *to = settings; return nil }))
-	for _, v := range []any{d, u, settings} {
+	hook.Owner = u.ID
+	if err := r.AddHook(hook); err != nil {
+		t.Fatal(err)
+	}
+	for _, v := range []any{d, u, settings, must2(r.Hook(hook.ID))} {
 		wantFilled(t, reflect.ValueOf(v))
 	}
+	wantUnshared(t, hook, must2(r.Hook(hook.ID)))
+	wantUnshared(t, must2(r.Hook(hook.ID)), r.Hooks()[0])
 	wantUnshared(t, d, must2(r.Device(id(1))))
 	wantUnshared(t, must2(r.Device(id(1))), r.Devices()[0])
 	wantUnshared(t, token, must2(r.Token(token.ID)))
@@ -182,6 +190,7 @@ func everyFieldSurvives(t *testing.T, w *world) {
 		wantSame(t, must2(r.User(u.ID)), u)
 		wantSame(t, must2(r.Token(token.ID)), token)
 		wantSame(t, r.Settings(), settings)
+		wantSame(t, must2(r.Hook(hook.ID)), hook)
 		w.open(Options{})
 	}
 }
@@ -205,6 +214,12 @@ func fillIn(t *testing.T, v reflect.Value) {
 		return
 	case cloud.Policy:
 		v.Set(reflect.ValueOf(cloud.Policy{Rate: 2.5, Burst: 7, Action: cloud.Reject}))
+		return
+	case cloud.HookTarget:
+		v.Set(reflect.ValueOf(must(cloud.ParseHookTarget("127.0.0.1:1880"))))
+		return
+	case json.RawMessage:
+		v.SetBytes([]byte(`{"a":"{{{b}}}"}`))
 		return
 	case cloud.Scope:
 		v.SetString(string(cloud.ScopeEvents))

@@ -72,6 +72,10 @@ var contract = []struct {
 	{"a claim code changes one device once", claimRedeemedOnce},
 	{"claim codes are few, and go when they are over", claimsBounded},
 	{"claim codes go with their user", claimsGoWithTheirUser},
+	{"webhooks come oldest first", hooksOldestFirst},
+	{"a webhook is changed and removed", hookChanged},
+	{"a webhook without an id or an owner is refused", hookRefused},
+	{"a removed user takes webhooks along", hooksOfRemovedUser},
 	{"settings are the default until they are changed", settingsDefault},
 	{"a closed registry refuses changes and can be read", closedRegistry},
 

@@ -17,6 +17,7 @@ import (
 //	t <token id>             cloud.Token
 //	k <claim id>             cloud.Claim
 //	s                        cloud.Settings
+//	w <webhook id>           cloud.Hook
 //	x <user id>              empty: the user is removed, what was theirs is being cleared away
 const (
 	prefixDevice   = 'd'
@@ -24,6 +25,7 @@ const (
 	prefixToken    = 't'
 	prefixClaim    = 'k'
 	prefixSettings = 's'
+	prefixHook     = 'w'
 	prefixRemoval  = 'x'
 )
 
@@ -106,4 +108,9 @@ func newClaims() *table[cloud.ClaimID, cloud.Claim] {
 func newSettings() *table[onlySettings, cloud.Settings] {
 	return newTable(prefixSettings, encodeRecord[cloud.Settings], decodeSettings,
 		func(cloud.Settings) onlySettings { return onlySettings{} }, func(onlySettings) []byte { return nil })
+}
+
+func newHooks() *table[cloud.HookID, cloud.Hook] {
+	return newTable(prefixHook, encodeRecord[cloud.Hook], decodeRecord[cloud.Hook],
+		func(h cloud.Hook) cloud.HookID { return h.ID }, func(id cloud.HookID) []byte { return []byte(id) })
 }

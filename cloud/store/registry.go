@@ -37,6 +37,7 @@ type Registry struct {
 	tokens   *table[cloud.TokenID, cloud.Token]
 	claims   *table[cloud.ClaimID, cloud.Claim]
 	settings *table[onlySettings, cloud.Settings]
+	hooks    *table[cloud.HookID, cloud.Hook]
 
 	// Guarded by turn.
 	queue   []*change // one for each caller that waits, so their number bounds it
@@ -57,9 +58,10 @@ func newRegistryAt(space *reserve, db kv, commit func([]op) error, logger *slog.
 		db: db, logger: logger, space: space, number: last.number, changed: make(chan struct{}, 1),
 		turn: make(chan struct{}, 1), wake: make(chan struct{}, 1), ended: make(chan struct{}),
 		devices: newDevices(), users: newUsers(), tokens: newTokens(), claims: newClaims(), settings: newSettings(),
+		hooks: newHooks(),
 	}
 	r.commit = r.counted(commit)
-	for _, t := range []interface{ load(kv) error }{r.devices, r.users, r.tokens, r.claims, r.settings} {
+	for _, t := range []interface{ load(kv) error }{r.devices, r.users, r.tokens, r.claims, r.settings, r.hooks} {
 		if err := t.load(db); err != nil {
 			return nil, err
 		}
@@ -208,6 +210,7 @@ func (r *Registry) Settings() cloud.Settings {
 func cloneSettings(s cloud.Settings) cloud.Settings {
 	s.ProductPolicies = maps.Clone(s.ProductPolicies)
 	s.Hosts = slices.Clone(s.Hosts)
+	s.HookTargets = slices.Clone(s.HookTargets)
 	return s
 }
 
