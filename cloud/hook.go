@@ -134,3 +134,49 @@ func (t *HookTarget) UnmarshalText(b []byte) (err error) {
 	*t, err = ParseHookTarget(string(b))
 	return err
 }
+
+// HookResult is how a delivery ended.
+type HookResult string
+
+// Results of a delivery.
+const (
+	HookDelivered HookResult = "success"
+	HookRetried   HookResult = "retry"   // failed, and is tried again
+	HookSkipped   HookResult = "skipped" // not tried, since too many failed before; tried again later
+	HookFailed    HookResult = "error"   // failed, and nobody tries again: a dead letter
+	HookDropped   HookResult = "dropped" // never tried: too much waits, or the cloud stopped; a dead letter
+)
+
+// HookDelivery is one try to deliver an event by a webhook.
+type HookDelivery struct {
+	Time     time.Time  `json:"time"`
+	Hook     HookID     `json:"hook"`
+	Event    string     `json:"event"`
+	EventID  EventID    `json:"event_id,string"`
+	CoreID   string     `json:"coreid"`
+	Data     string     `json:"data"`             // of the event, its beginning
+	Attempt  int        `json:"attempt"`          // from 1
+	Request  string     `json:"request"`          // method and address, without the query
+	Status   int        `json:"status,omitempty"` // of the answer; 0: none came
+	Response string     `json:"response"`         // the beginning of the answer
+	Took     float64    `json:"took_s"`           // seconds
+	Result   HookResult `json:"result"`
+	Error    string     `json:"error,omitempty"`
+}
+
+// HookCounts are a webhook's figures since the cloud started.
+type HookCounts struct {
+	Delivered uint64 `json:"success"`
+	Failed    uint64 `json:"error"`   // tries that failed
+	Skipped   uint64 `json:"skipped"` // tries that were put off, since too many failed before
+	Dead      uint64 `json:"dead"`    // events that are given up
+	Waiting   int    `json:"waiting"` // events that wait now, those for another try included
+	Asleep    bool   `json:"asleep"`  // too many failed in a row: one try a minute
+}
+
+// HookRecord is what is remembered of a webhook's deliveries, the newest first.
+type HookRecord struct {
+	Counts HookCounts     `json:"counts"`
+	Latest []HookDelivery `json:"latest"` // whatever their result
+	Dead   []HookDelivery `json:"dead"`   // the last try of events that are given up
+}
