@@ -19,7 +19,8 @@ import (
 //
 // Readers see committed rows only. When a commit fails, all changes that wait fail with
 // it, as they may have been made from rows that never came to be; what the rows
-// are then is read from the database, not assumed.
+// are then is read from the database, not assumed. When the disk failed, and was not just full, no other change is
+// taken until the next start: see Registry.fail.
 
 // change is one step from a state of the registry to the next.
 type change struct {
@@ -81,8 +82,11 @@ func (r *Registry) enqueue(c *change, build func(c *change) error) error {
 	return nil
 }
 
-// room refuses a change when the disk is nearly full. Removals pass a while longer.
+// room refuses a change when the registry is read-only, or the disk nearly full. Removals pass a while longer.
 func (r *Registry) room(c *change) error {
+	if err := r.readOnly(); err != nil {
+		return err
+	}
 	removal := !slices.ContainsFunc(c.ops, func(o op) bool { return o.value != nil && string(o.key) != keyHome })
 	if c.removes != "" || removal {
 		if r.space.allowsRemoval() {

@@ -10,6 +10,7 @@ import (
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 
 	"localcloud/cloud"
 	"localcloud/keys"
@@ -183,7 +184,7 @@ func TestAFailedCommitChangesNothingAndTheNextOneWorks(t *testing.T) {
 		kind cloud.Kind
 	}{
 		{fmt.Errorf("write: %w", syscall.ENOSPC), cloud.NoSpace},
-		{syscall.EIO, cloud.Other},
+		{syscall.EDQUOT, cloud.NoSpace},
 	} {
 		f := &faults{}
 		w := &world{t: t, Store: OpenMemory(Options{commit: f.commit})}
@@ -222,17 +223,61 @@ func wantKind2(t *testing.T, err error, kind cloud.Kind) {
 	}
 }
 
-// A sync can fail when the data is on its way: then memory says what a restart would say.
+func TestAnErrorOfTheDiskMakesTheRegistryReadOnly(t *testing.T) {
+	f := &faults{}
+	var logged strings.Builder
+	var mu sync.Mutex
+	w := diskWorld(t)
+	w.open(Options{commit: f.commit, Logger: textLogger(&mu, &logged)})
+	want := w.update(1, func(d *cloud.Device) { d.Name = "before" })
+	w.user("a", "ada", noon)
+	r := w.Registry()
+	rename := func() error {
+		_, err := r.UpdateDevice(id(1), func(d *cloud.Device, _ bool) error { d.Name = "lost"; return nil })
+		return err
+	}
+	f.set(syscall.EIO)
+	wantKind2(t, rename(), cloud.Other)
+	f.set(nil) // the next sync would succeed, and say nothing of what the one before left behind
+	before := f.commits.Load()
+	_, userErr := r.AddUser(cloud.User{ID: "b", Name: "ben"})
+	for _, err := range []error{rename(), userErr, r.RemoveDevice(id(1)), r.RemoveUser("a")} {
+		if wantKind2(t, err, cloud.Other); !errors.Is(err, syscall.EIO) {
+			t.Errorf("error %v hides its cause", err)
+		}
+	}
+	if got := f.commits.Load(); got != before {
+		t.Errorf("%d commits are tried after the error", got-before)
+	}
+	wantSame(t, r.Devices(), []cloud.Device{want})
+	st := w.Status()
+	if !strings.Contains(st.RegistryReadOnly, syscall.EIO.Error()) || st.ReadOnly != "" || len(st.Warnings()) != 1 {
+		t.Errorf("status is %+v", st)
+	}
+	w.fill(10, 10, time.Second) // events are another database
+	w.open(Options{})
+	if st := w.Status(); st.RegistryReadOnly != "" || len(w.ids()) != 10 {
+		t.Errorf("after a restart status is %+v", st)
+	}
+	wantSame(t, w.Registry().Devices(), []cloud.Device{want})
+	w.update(1, func(d *cloud.Device) { d.Name = "after" })
+	w.close()
+	if got := strings.Count(logged.String(), "level=ERROR"); got != 1 {
+		t.Errorf("%d errors are logged, want one:\n%s", got, logged.String())
+	}
+}
+
+// A commit can fail when the data is on its way: then memory says what a restart would say.
 func TestAFailedCommitThatTheDatabaseTookIsSeen(t *testing.T) {
 	f := &faults{}
 	w := &world{t: t, Store: OpenMemory(Options{commit: f.commit})}
 	w.update(1, func(d *cloud.Device) { d.Name = "before" })
 	w.update(2, func(*cloud.Device) {})
 	f.after.Store(true)
-	f.set(syscall.EIO)
+	f.set(syscall.ENOSPC)
 	r := w.Registry()
 	_, err := r.UpdateDevice(id(1), func(d *cloud.Device, _ bool) error { d.Name = "after"; return nil })
-	if !errors.Is(err, syscall.EIO) || !errors.Is(r.RemoveDevice(id(2)), syscall.EIO) {
+	if !errors.Is(err, syscall.ENOSPC) || !errors.Is(r.RemoveDevice(id(2)), syscall.ENOSPC) {
 		t.Errorf("UpdateDevice: %v", err)
 	}
 	if d := must2(r.Device(id(1))); d.Name != "after" {
@@ -248,7 +293,7 @@ func TestAFailedCommitThatTheDatabaseTookIsSeen(t *testing.T) {
 func TestAFailedCommitTakesWhatWasBuiltOnItAlong(t *testing.T) {
 	f := holding()
 	w := &world{t: t, Store: OpenMemory(Options{commit: f.commit})}
-	f.set(syscall.EIO)
+	f.set(syscall.ENOSPC)
 	update := func(name string) error {
 		_, err := w.Registry().UpdateDevice(id(1), func(d *cloud.Device, _ bool) error { d.Name += name; return nil })
 		return err
@@ -274,8 +319,8 @@ func TestAFailedCommitTakesWhatWasBuiltOnItAlong(t *testing.T) {
 	close(f.gate)
 	all.Wait()
 	for _, err := range errs {
-		if !errors.Is(err, syscall.EIO) {
-			t.Errorf("error %v, want %v", err, syscall.EIO)
+		if !errors.Is(err, syscall.ENOSPC) {
+			t.Errorf("error %v, want %v", err, syscall.ENOSPC)
 		}
 	}
 	f.set(nil)

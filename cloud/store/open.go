@@ -246,12 +246,17 @@ type Status struct {
 	Usage
 	Mode         string   `json:"mode"`                   // see Mode
 	Acknowledged string   `json:"acknowledged"`           // what an acknowledged event is: "synced", "accepted"
+	MaxBytes     int64    `json:"max_bytes,omitempty"`    // how many bytes of events are kept; 0: no bound
+	MaxAge       int64    `json:"max_age,omitempty"`      // for how many seconds; 0: no bound
 	SetAside     []string `json:"set_aside,omitempty"`    // damaged databases, below the data directory
+	Snapshots    []string `json:"snapshots,omitempty"`    // of the registry, the oldest first; their names hold their time
 	Rebuilt      string   `json:"rebuilt_from,omitempty"` // the snapshot that the registry was rebuilt from at this start
 	Moved        bool     `json:"moved,omitempty"`        // the directory was last open on another machine
 	Boots        uint64   `json:"boots,omitempty"`        // how often it was opened
 	Free         int64    `json:"free,omitempty"`         // bytes that may be written, the reserve included; 0: not known
 	Reserve      int64    `json:"reserve,omitempty"`      // with less free than that, nothing is stored
+
+	RegistryReadOnly string `json:"registry_read_only,omitempty"` // why devices, users, tokens and settings cannot be changed any more
 }
 
 // Status returns the state of the store.
@@ -260,11 +265,15 @@ func (s *Store) Status() Status {
 		Usage: s.events.Usage(), Mode: s.mode.String(), Acknowledged: s.mode.Acknowledged(),
 		Rebuilt: s.rebuilt, Moved: s.moved, Boots: s.boots,
 	}
+	if err := s.registry.readOnly(); err != nil {
+		st.RegistryReadOnly = err.Error()
+	}
+	st.MaxBytes, st.MaxAge = max(s.events.bounds.bytes, 0), int64(max(s.events.bounds.age, 0).Seconds())
 	if s.dir == "" {
 		st.Mode, st.Acknowledged = Mode{kind: modeMemory}.String(), Mode{kind: modeMemory}.Acknowledged()
 		return st
 	}
-	st.SetAside = asides(s.dir)
+	st.SetAside, st.Snapshots = asides(s.dir), snapshotNames(filepath.Join(s.dir, snapshotsName))
 	if n, known := s.space.left(); known {
 		st.Free, st.Reserve = n, s.space.toCommit
 	}
@@ -276,6 +285,9 @@ func (st Status) Warnings() (warnings []string) {
 	add := func(format string, args ...any) { warnings = append(warnings, fmt.Sprintf(format, args...)) }
 	if st.ReadOnly != "" {
 		add("Events are not stored any more: %s. Look after the disk and start localcloud again", st.ReadOnly)
+	}
+	if st.RegistryReadOnly != "" {
+		add("Devices, users, tokens and settings cannot be changed any more: %s. Look after the disk and start localcloud again", st.RegistryReadOnly)
 	}
 	if st.Reserve > 0 && st.Free < st.Reserve {
 		add("The disk is nearly full: %s are free and %s are kept in reserve, so nothing is stored. Delete something there",

@@ -38,6 +38,7 @@ type Registry struct {
 	claims   *table[cloud.ClaimID, cloud.Claim]
 	settings *table[onlySettings, cloud.Settings]
 	hooks    *table[cloud.HookID, cloud.Hook]
+	broken   error // why the registry is read-only, for good; only the committing goroutine writes
 
 	// Guarded by turn.
 	queue   []*change // one for each caller that waits, so their number bounds it
@@ -73,9 +74,13 @@ func newRegistryAt(space *reserve, db kv, commit func([]op) error, logger *slog.
 	return r, nil
 }
 
-// counted numbers commits, see snapshot.go. A number whose commit failed is not used again.
+// counted numbers commits, see snapshot.go. A number whose commit failed is not used again. After an
+// error of the disk it commits nothing any more.
 func (r *Registry) counted(commit func([]op) error) func([]op) error {
 	return func(ops []op) error {
+		if r.broken != nil {
+			return r.broken
+		}
 		if r.digest == nil {
 			var err error
 			if r.digest, err = loadDigest(r.db); err != nil {
@@ -87,13 +92,33 @@ func (r *Registry) counted(commit func([]op) error) func([]op) error {
 		last := numbered{number: r.number, sum: r.digest.sum}
 		if err := commit(append(ops[:len(ops):len(ops)], last.op())); err != nil {
 			r.digest = nil // nobody knows what the database took
-			return err
+			return r.fail(err)
 		}
 		if string(ops[0].key) != keyHome {
 			signal(r.changed)
 		}
 		return nil
 	}
+}
+
+// fail makes the registry read-only after an error of the disk other than a full one: after a sync that
+// failed nobody knows what is on the disk, and the next that succeeds does not say that. It returns the error.
+func (r *Registry) fail(err error) error {
+	if err = failure("registry", err); cloud.KindOf(err) != cloud.Other {
+		return err
+	}
+	r.mu.Lock()
+	r.broken = err
+	r.mu.Unlock()
+	r.logger.Error("devices, users, tokens and settings cannot be stored, the registry is read-only until localcloud is started again", "err", err)
+	return err
+}
+
+// readOnly returns why nothing can be changed any more, nil while it can.
+func (r *Registry) readOnly() error {
+	r.mu.RLock()
+	defer r.mu.RUnlock()
+	return r.broken
 }
 
 // setHome stores the record of the store's own.

@@ -4,8 +4,11 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"strings"
+	"time"
 
 	"localcloud/cloud/client"
+	"localcloud/cloud/store"
 )
 
 // statusCmd is "localcloud status".
@@ -66,7 +69,7 @@ func showRunning(t *terminal, s client.Status) error {
 	t.printf("  users:             %d\n", s.Users)
 	t.printf("  events:            %d since the start, %d beyond a rate limit, %d lost by slow listeners\n",
 		s.Totals.Events, s.Totals.Limited, s.Totals.Lost)
-	t.printf("  kept events:       %d, %d MB\n", more.Store.Events, more.Store.Bytes/1e6)
+	showStore(t, more.Store)
 	if len(s.Warnings) == 0 {
 		t.printf("Nothing needs attention.\n")
 		return nil
@@ -76,4 +79,67 @@ func showRunning(t *terminal, s client.Status) error {
 		fmt.Fprintf(t.out, "  %s\n", clean(warning))
 	}
 	return nil
+}
+
+// showStore prints what is kept, and how. What is wrong with it stands among the warnings.
+func showStore(t *terminal, st store.Status) {
+	bounds := ""
+	if st.MaxBytes > 0 {
+		bounds += fmt.Sprintf(" of at most %s", megabytes(st.MaxBytes))
+	}
+	if st.MaxAge > 0 {
+		bounds += fmt.Sprintf(", for %s", days(time.Duration(st.MaxAge)*time.Second))
+	}
+	if st.Mode == "off" {
+		t.printf("  kept events:       none (--events off)\n")
+	} else {
+		t.printf("  kept events:       %d, %s%s\n", st.Events, megabytes(st.Bytes), bounds)
+	}
+	t.printf("  acknowledged:      %s (--events %s)\n", acknowledgement(st), clean(st.Mode))
+	if st.Free > 0 {
+		t.printf("  disk:              %s free, with less than %s nothing is stored\n", megabytes(st.Free), megabytes(st.Reserve))
+	}
+	if n := len(st.Snapshots); n > 0 {
+		t.printf("  registry:          %d snapshots, the newest %s\n", n, clean(st.Snapshots[n-1]))
+	}
+	if n := len(st.SetAside); n > 0 {
+		t.printf("  set aside:         %s\n", clean(strings.Join(st.SetAside, ", ")))
+	}
+	if st.ReadOnly != "" || st.RegistryReadOnly != "" {
+		t.printf("  read-only:         %s\n", strings.Join(readOnlyParts(st), " and "))
+	}
+}
+
+// acknowledgement says what an acknowledged event is.
+func acknowledgement(st store.Status) string {
+	if st.Acknowledged == "synced" {
+		return "an event is when it is on the disk"
+	}
+	return "an event is when it is accepted, before it is on a disk"
+}
+
+func readOnlyParts(st store.Status) (parts []string) {
+	if st.ReadOnly != "" {
+		parts = append(parts, "the log of events")
+	}
+	if st.RegistryReadOnly != "" {
+		parts = append(parts, "devices, users, tokens and settings")
+	}
+	return parts
+}
+
+// megabytes writes a size for people.
+func megabytes(n int64) string {
+	if n < 10e6 {
+		return fmt.Sprintf("%.1f MB", float64(n)/1e6)
+	}
+	return fmt.Sprintf("%d MB", n/1e6)
+}
+
+// days writes a long time for people.
+func days(d time.Duration) string {
+	if n := d / (24 * time.Hour); n > 1 && d%(24*time.Hour) == 0 {
+		return fmt.Sprintf("%d days", n)
+	}
+	return d.String()
 }
