@@ -75,7 +75,7 @@ func calls(ctx context.Context, r *run) error {
 // calling calls functions that return what they are called with.
 func (r *run) calling(ctx context.Context, c *Cloud, where string, want *Reference) error {
 	var number atomic.Int64
-	return r.asking(ctx, c, "calls"+where, want, func(m *member) request {
+	return r.asking(ctx, c, "call", where, want, func(m *member) request {
 		n := strconv.FormatInt(number.Add(1)%1e9, 10)
 		return request{
 			method: http.MethodPost, path: "/v1/devices/" + m.id.String() + "/" + functionName,
@@ -90,14 +90,15 @@ func variables(ctx context.Context, r *run) error {
 	if err != nil {
 		return err
 	}
-	err = r.asking(ctx, c, "variables", nil, func(m *member) request {
+	err = r.asking(ctx, c, "variable", "", nil, func(m *member) request {
 		return request{method: http.MethodGet, path: "/v1/devices/" + m.id.String() + "/" + variableName, want: strconv.Itoa(value)}
 	})
 	return errors.Join(err, c.close())
 }
 
-// asking measures requests that devices have to answer, the same number to each of them.
-func (r *run) asking(ctx context.Context, c *Cloud, what string, want *Reference, ask func(*member) request) error {
+// asking measures requests that devices have to answer, the same number to each
+// of them. where tells apart what is measured twice.
+func (r *run) asking(ctx context.Context, c *Cloud, one, where string, want *Reference, ask func(*member) request) error {
 	inFlight, d := r.inFlight(16), r.duration(4*time.Second)
 	f, err := r.fleet(ctx, c, r.devices(16))
 	if err != nil {
@@ -123,13 +124,14 @@ func (r *run) asking(ctx context.Context, c *Cloud, what string, want *Reference
 	if err != nil {
 		return err
 	}
+	what := one + "s" + where
 	r.progress("%s, %d in flight, for %v", what, inFlight, d)
 	l.measure(ctx, d)
 	r.add(what, l.rate(), "/s", want)
 	r.add(what+", against plain HTTP", l.rate(), "/s", ceilingOf(">=", ceiling, "plain HTTP server"))
 	r.addLatency(what, l.took, nil, nil)
-	r.addCPU(l.spent, float64(l.done.Load()), "request", nil)
-	r.add("CPU of devices and clients per request", micros(l.spent.ours)/float64(l.done.Load()), "µs", nil)
+	r.addCPU(l.spent, float64(l.done.Load()), one+where, nil)
+	r.add("CPU of devices and clients per "+one+where, micros(l.spent.ours)/float64(l.done.Load()), "µs", nil)
 	r.addFailedRequests(what, l)
 	r.addSurprises(f)
 	return nil
