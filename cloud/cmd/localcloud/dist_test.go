@@ -47,7 +47,7 @@ func readSums(t *testing.T, dir string) map[string]string {
 	return sums
 }
 
-func TestArchivesAreNamedSummedAndComplete(t *testing.T) {
+func TestTheReleaseIsNamedSummedAndComplete(t *testing.T) {
 	dir := makeArchives(t, "linux_armv6", "windows_amd64")
 	sums := readSums(t, dir)
 	for archive, program := range map[string]string{
@@ -87,7 +87,7 @@ func TestArchivesAreNamedSummedAndComplete(t *testing.T) {
 	}
 }
 
-func TestArchivesAreTheSameEachTime(t *testing.T) {
+func TestTheReleaseIsTheSameEachTime(t *testing.T) {
 	first, second := readSums(t, makeArchives(t, "linux_arm64")), readSums(t, makeArchives(t, "linux_arm64"))
 	for name, sum := range first {
 		if second[name] != sum {
