@@ -1,10 +1,10 @@
 package cloud_test
 
 import (
-	"slices"
 	"testing"
 
 	"localcloud/cloud"
+	"localcloud/cloud/store"
 	"localcloud/keys"
 )
 
@@ -58,10 +58,17 @@ func TestParseScope(t *testing.T) {
 			t.Errorf("%q is %q, %v", s, got, err)
 		}
 	}
+	for text, want := range map[string]cloud.Scope{
+		"product:12": "product:12", "product:007": "product:7", "relay-read": cloud.ScopeRelayGet, "relay:write": cloud.ScopeRelaySend, "events-only": cloud.ScopeEvents,
+	} {
+		if got, err := cloud.ParseScope(text); err != nil || got != want {
+			t.Errorf("%q is %q, %v, want %q", text, got, err, want)
+		}
+	}
 	if got, err := cloud.ParseScope("device:E00FCE680102030405060708"); err != nil || got != "device:e00fce680102030405060708" {
 		t.Errorf("a device in capitals is %q, %v", got, err)
 	}
-	for _, s := range []string{"", "*", "events:*", "device:", "device:123", "device:zz0fce680102030405060708", " read-only"} {
+	for _, s := range []string{"", "*", "events:*", "device:", "device:123", "device:zz0fce680102030405060708", "product:", "product:65536", "product:-1", "product:x", " read-only"} {
 		if got, err := cloud.ParseScope(s); cloud.KindOf(err) != cloud.Invalid {
 			t.Errorf("%q is %q, %v", s, got, err)
 		}
@@ -87,6 +94,9 @@ func TestUsersSeeTheirOwnDevicesAndAdminsAll(t *testing.T) {
 		{"ann's token of the lamp", cloud.Access{User: cloud.User{ID: ann}, Scopes: onlyLamp}, annsLamp, true},
 		{"ann's token of the lamp", cloud.Access{User: cloud.User{ID: ann}, Scopes: onlyLamp}, annsRadio, false},
 		{"ann's token of the lamp", cloud.Access{User: cloud.User{ID: ann}, Scopes: onlyLamp}, bobsLamp, false},
+		{"ann's token of product 12", cloud.Access{User: cloud.User{ID: ann}, Scopes: []cloud.Scope{"product:12"}}, annsRadio, false},
+		{"ann's token of product 12", cloud.Access{User: cloud.User{ID: ann}, Scopes: []cloud.Scope{"product:12"}}, cloud.Device{ID: radio, Owner: ann, ProductID: 12}, true},
+		{"ann's token of product 12", cloud.Access{User: cloud.User{ID: ann}, Scopes: []cloud.Scope{"product:12"}}, cloud.Device{ID: radio, Owner: bob, ProductID: 12}, false},
 		{"admin's token of the lamp", cloud.Access{User: cloud.User{ID: bob, Admin: true}, Scopes: onlyLamp}, annsRadio, false},
 	} {
 		if got := c.access.Sees(c.device); got != c.want {
@@ -96,13 +106,33 @@ func TestUsersSeeTheirOwnDevicesAndAdminsAll(t *testing.T) {
 }
 
 func TestFilterOfAnAccess(t *testing.T) {
-	a := cloud.Access{User: cloud.User{ID: ann}, Scopes: []cloud.Scope{cloud.Scope("device:" + lamp.String()), cloud.Scope("device:" + radio.String())}}
-	f := a.Filter()
-	if f.Owner != ann || f.AllOwners || f.Public || !slices.Equal(f.Only, []keys.DeviceID{lamp, radio}) {
-		t.Errorf("filter %+v", f)
+	st := store.OpenMemory(store.Options{})
+	defer st.Close()
+	for id, product := range map[keys.DeviceID]int{lamp: 12, radio: 6} {
+		if _, err := st.Registry().UpdateDevice(id, func(d *cloud.Device, _ bool) error { d.ProductID = product; return nil }); err != nil {
+			t.Fatal(err)
+		}
 	}
-	f = cloud.Access{User: cloud.User{ID: bob, Admin: true}}.Filter()
-	if f.Owner != bob || !f.AllOwners || len(f.Only) != 0 {
+	for _, c := range []struct {
+		scopes      []cloud.Scope
+		lamp, radio bool
+	}{
+		{[]cloud.Scope{cloud.Scope("device:" + lamp.String())}, true, false},
+		{[]cloud.Scope{cloud.Scope("device:" + lamp.String()), cloud.Scope("device:" + radio.String())}, true, true},
+		{[]cloud.Scope{"product:12"}, true, false},
+		{[]cloud.Scope{"product:12", cloud.Scope("device:" + radio.String())}, true, true},
+		{[]cloud.Scope{"product:13"}, false, false},
+	} {
+		f := cloud.Access{User: cloud.User{ID: ann}, Scopes: c.scopes}.Filter(st.Registry())
+		if f.Owner != ann || f.AllOwners || f.Public || f.Reaches == nil || f.Reaches(lamp) != c.lamp || f.Reaches(radio) != c.radio {
+			t.Errorf("%v: filter %+v", c.scopes, f)
+		}
+		if f.Match(&cloud.Event{Name: "x", Owner: ann}) {
+			t.Errorf("%v sees events that no device published", c.scopes)
+		}
+	}
+	f := cloud.Access{User: cloud.User{ID: bob, Admin: true}}.Filter(st.Registry())
+	if f.Owner != bob || !f.AllOwners || f.Reaches != nil {
 		t.Errorf("filter of an admin %+v", f)
 	}
 }

@@ -134,9 +134,29 @@ type Issued struct {
 // refreshGrace is how much longer a refresh token lives than the token it came with.
 const refreshGrace = 14 * 24 * time.Hour
 
+// keepExpired is how long an expired token is kept, so that its bearer hears that it expired.
+const keepExpired = 30 * 24 * time.Hour
+
+// prune forgets tokens of a user that expired long ago.
+func (a *Accounts) prune(user UserID, now time.Time) error {
+	var old []TokenID
+	for _, t := range a.registry.Tokens(user) {
+		if t.ExpiredAt(now.Add(-keepExpired)) {
+			old = append(old, t.ID)
+		}
+	}
+	if len(old) == 0 {
+		return nil
+	}
+	return a.registry.RemoveTokens(old...)
+}
+
 // Issue makes a token and stores it.
 func (a *Accounts) Issue(g Grant) (Issued, error) {
 	now := a.now()
+	if err := a.prune(g.User, now); err != nil {
+		return Issued{}, err
+	}
 	out := Issued{Secret: NewSecret()}
 	out.Token = Token{
 		ID: out.Secret.ID(), User: g.User, Client: g.Client, Note: g.Note, Scopes: g.Scopes, Created: now,

@@ -2,7 +2,6 @@ package cloud
 
 import (
 	"context"
-	"slices"
 	"strings"
 	"sync/atomic"
 
@@ -13,10 +12,13 @@ import (
 // these the ones it asked for.
 type Filter struct {
 	// What may be seen.
-	Owner     UserID          // this user's events, private ones included
-	Public    bool            // and public events of everybody
-	AllOwners bool            // all events; for admins
-	Only      []keys.DeviceID // and of these only from one of these devices; empty: from anywhere
+	Owner     UserID // this user's events, private ones included
+	Public    bool   // and public events of everybody
+	AllOwners bool   // all events; for admins
+
+	// Reaches says from which devices alone; nil: from anywhere, users included. It is
+	// called while the Hub is locked: it must not block and must not call the Hub.
+	Reaches func(keys.DeviceID) bool
 
 	// What is wanted.
 	Prefix string        // beginning of the name, case matters
@@ -33,7 +35,7 @@ func (f *Filter) Match(ev *Event) bool {
 	default:
 		return false
 	}
-	if len(f.Only) > 0 && !slices.Contains(f.Only, ev.Device) {
+	if f.Reaches != nil && (ev.Device.IsZero() || !f.Reaches(ev.Device)) {
 		return false
 	}
 	if !f.Device.IsZero() && f.Device != ev.Device {

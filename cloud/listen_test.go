@@ -34,12 +34,12 @@ func TestFilterSaysWhoSeesWhat(t *testing.T) {
 		"an admin":                    {cloud.Filter{Owner: ann, AllOwners: true}, "+++++++"},
 		"an admin without name":       {cloud.Filter{AllOwners: true}, "+++++++"},
 		"nobody, public":              {cloud.Filter{Public: true}, "-+-+-+-"},
-		"token of the lamp":           {cloud.Filter{Owner: ann, Only: []keys.DeviceID{lamp}}, "++-----"},
-		"token of both":               {cloud.Filter{Owner: ann, Public: true, Only: []keys.DeviceID{lamp, radio}}, "++-+-+-"},
-		"token of the lamp, admin":    {cloud.Filter{AllOwners: true, Only: []keys.DeviceID{lamp}}, "++-----"},
+		"token of the lamp":           {cloud.Filter{Owner: ann, Reaches: only(lamp)}, "++-----"},
+		"token of both":               {cloud.Filter{Owner: ann, Public: true, Reaches: only(lamp, radio)}, "++-+-+-"},
+		"token of the lamp, admin":    {cloud.Filter{AllOwners: true, Reaches: only(lamp)}, "++-----"},
 		"from the radio":              {cloud.Filter{Owner: ann, Public: true, Device: radio}, "---+-+-"},
 		"from the radio, not allowed": {cloud.Filter{Owner: ann, Device: radio}, "-------"},
-		"radio, token of the lamp":    {cloud.Filter{AllOwners: true, Only: []keys.DeviceID{lamp}, Device: radio}, "-------"},
+		"radio, token of the lamp":    {cloud.Filter{AllOwners: true, Reaches: only(lamp), Device: radio}, "-------"},
 		"prefix":                      {cloud.Filter{Owner: ann, Prefix: "weather"}, "++----+"},
 		"whole name":                  {cloud.Filter{Owner: ann, Prefix: "weather/us"}, "++----+"},
 		"longer":                      {cloud.Filter{Owner: ann, Prefix: "weather/us/"}, "-------"},
@@ -322,4 +322,9 @@ func TestReplayAndLiveHaveEachEventOnce(t *testing.T) {
 			t.Error("no reader joined in the middle: the test shows nothing")
 		}
 	})
+}
+
+// only is what a token reaches that is tied to these devices.
+func only(ids ...keys.DeviceID) func(keys.DeviceID) bool {
+	return func(id keys.DeviceID) bool { return slices.Contains(ids, id) }
 }

@@ -50,5 +50,8 @@ type Token struct {
 // ExpiredAt reports whether the token's time is over at now.
 func (t *Token) ExpiredAt(now time.Time) bool { return !t.Expires.IsZero() && !now.Before(t.Expires) }
 
+// TokenWarning is how long before its end a token is spoken of.
+const TokenWarning = 14 * 24 * time.Hour
+
 // DefaultTokenLife is how long a log-in lasts, as in the official cloud.
 const DefaultTokenLife = 90 * 24 * time.Hour

@@ -29,6 +29,8 @@ type User struct {
 	Password string    `json:"password"` // argon2id in PHC form; never leaves the registry
 	Admin    bool      `json:"admin,omitempty"`
 	Created  time.Time `json:"created"`
+
+	Clients []OAuthClient `json:"clients,omitempty"`
 }
 
 // Cost of a password check: 19 MiB and two passes, some 100 ms on a small

@@ -1,8 +1,10 @@
 package api
 
 import (
+	"cmp"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"time"
 
 	"localcloud/cloud"
@@ -48,6 +50,23 @@ func objectOf(v any) (map[string]any, error) {
 	return object, json.Unmarshal(b, &object)
 }
 
+// maxExpiring bounds how many tokens the warnings name.
+const maxExpiring = 5
+
+// expiring names the tokens that end within two weeks, those that end first.
+func (s *Server) expiring() (list []string) {
+	soon := slices.DeleteFunc(s.liveTokens(""), func(t cloud.Token) bool { return !s.expiresSoon(t) })
+	slices.SortStableFunc(soon, func(a, b cloud.Token) int { return a.Expires.Compare(b.Expires) })
+	for _, t := range soon[:min(len(soon), maxExpiring)] {
+		list = append(list, fmt.Sprintf("A token of %s expires on %s (%s, id %s). Make a new one: localcloud token create --user %s",
+			s.userName(t.User), t.Expires.UTC().Format("2006-01-02 15:04 UTC"), cloud.Printable(cmp.Or(t.Note, t.Client, "no note")), t.ID, s.userName(t.User)))
+	}
+	if more := len(soon) - maxExpiring; more > 0 {
+		list = append(list, fmt.Sprintf("%d more token(s) expire within two weeks. See which: localcloud token list", more))
+	}
+	return list
+}
+
 // warnings says what the owner should look at, each with the next step.
 func (s *Server) warnings() []string {
 	list := []string{}
@@ -61,6 +80,7 @@ func (s *Server) warnings() []string {
 	if n := len(s.Knocks.List()); n > 0 {
 		list = append(list, fmt.Sprintf("%d device(s) connected and were not let in. See why: localcloud device list --unknown", n))
 	}
+	list = append(list, s.expiring()...)
 	if s.Registry.Settings().TrustFirstUse {
 		list = append(list, "Unknown devices are taken in at their first connection. When yours are in, switch that off.")
 	}

@@ -121,7 +121,7 @@ func TestTokensOfAll(t *testing.T) {
 	row := w.do("GET /v1/localcloud/tokens?user=Bob", as(w.root)).list()[0]
 	created := row["created"]
 	delete(row, "created")
-	want := map[string]any{"id": string(w.bob.ID()), "user": "Bob", "client": "test", "note": "", "scopes": []any{}, "expires": nil}
+	want := map[string]any{"id": string(w.bob.ID()), "user": "Bob", "client": "test", "note": "", "scopes": []any{}, "expires": nil, "expires_soon": false}
 	if !reflect.DeepEqual(row, want) || len(created.(string)) != len("2026-11-21T01:00:00.000Z") {
 		t.Errorf("row is %v, created %v", row, created)
 	}

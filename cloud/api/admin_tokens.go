@@ -17,12 +17,13 @@ type tokenObject struct {
 	Scopes  []cloud.Scope `json:"scopes"`
 	Created stamp         `json:"created"`
 	Expires stamp         `json:"expires"`
+	Soon    bool          `json:"expires_soon"` // within 14 days
 }
 
 func (s *Server) tokenObject(t cloud.Token) tokenObject {
 	return tokenObject{
 		ID: t.ID, User: s.userName(t.User), Client: t.Client, Note: t.Note, Scopes: orEmpty(t.Scopes),
-		Created: stamp(t.Created), Expires: stamp(t.Expires),
+		Created: stamp(t.Created), Expires: stamp(t.Expires), Soon: s.expiresSoon(t),
 	}
 }
 

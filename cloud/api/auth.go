@@ -111,7 +111,7 @@ func permit(a cloud.Access, need cloud.Scope) error {
 	if need == anyToken {
 		return nil
 	}
-	if !a.Allows(need) || (len(a.OnlyDevices()) > 0 && !tiedMay(a, need)) {
+	if !a.Allows(need) || (a.Tied() && !tiedMay(a, need)) {
 		return unauthorized("This token may not do that: it needs the scope " + string(need))
 	}
 	if need == cloud.ScopeAdmin && !a.User.Admin {
@@ -120,17 +120,18 @@ func permit(a cloud.Access, need cloud.Scope) error {
 	return nil
 }
 
-// tiedMay reports whether a token that is tied to devices may do what is not
-// about devices: nothing that reaches further than its devices. It
-// publishes only when that scope was given by name, since such events go to other devices too.
+// tiedMay reports whether a token that is tied to devices may do what is
+// needed at all: nothing that reaches further than its devices, so nothing new that
+// nobody thought of. It publishes only when that scope was given by name, since such events
+// go to other devices too.
 func tiedMay(a cloud.Access, need cloud.Scope) bool {
 	switch need {
-	case cloud.ScopeAdmin, cloud.ScopeTokens, cloud.ScopeUserUpdate:
-		return false
+	case cloud.ScopeUserGet, cloud.ScopeEventsGet, cloud.ScopeRelayGet, cloud.ScopeRelaySend:
+		return true
 	case cloud.ScopeEventsSend:
 		return slices.Contains(a.Scopes, cloud.ScopeEventsSend) || slices.Contains(a.Scopes, cloud.ScopeEvents)
 	}
-	return true
+	return strings.HasPrefix(string(need), "devices:") || strings.HasPrefix(string(need), "devices.")
 }
 
 // passwordOrToken finds out who asks on routes that take the name and password of a

@@ -1,8 +1,6 @@
 package api
 
 import (
-	"slices"
-
 	"localcloud/cloud"
 	"localcloud/keys"
 )
@@ -61,11 +59,8 @@ func claimed(q *request) (keys.DeviceID, error) {
 	}
 }
 
-// within reports whether a token that is tied to devices is tied to this one.
-func within(a cloud.Access, id keys.DeviceID) bool {
-	only := a.OnlyDevices()
-	return len(only) == 0 || slices.Contains(only, id)
-}
+// within reports whether a token reaches a device that may be in no product yet.
+func within(a cloud.Access, id keys.DeviceID) bool { return a.Reaches(cloud.Device{ID: id}) }
 
 // createClaim makes a claim code, which a set-up program hands to a new
 // device. device_ids are the devices that the user has already, so that the
@@ -77,7 +72,7 @@ func (s *Server) createClaim(q *request) (any, error) {
 	if q.access.User.ID == "" {
 		return nil, errNoOwner
 	}
-	if len(q.access.OnlyDevices()) > 0 {
+	if q.access.Tied() {
 		return nil, unauthorized("This token may not do that: it is tied to devices, and a claim code is for any")
 	}
 	code, err := cloud.NewClaim(s.Registry, q.access.User.ID, s.Hub.Clock().Now())

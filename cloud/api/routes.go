@@ -23,6 +23,11 @@ const (
 	anyToken cloud.Scope = "any"     // every token that is good
 	ambient  cloud.Scope = "ambient" // as open, for pages of this cloud only; see ambient.go
 
+	clientsList   cloud.Scope = "clients:list"
+	clientsCreate cloud.Scope = "clients:create"
+	clientsUpdate cloud.Scope = "clients:update"
+	clientsRemove cloud.Scope = "clients:remove"
+
 	hooksList   cloud.Scope = "integrations:list"
 	hooksUpdate cloud.Scope = "integrations:update"
 )
@@ -42,6 +47,11 @@ func routes() []route {
 		{get, "/v1/access_tokens/current", anyToken, (*Server).currentToken},
 		{del, "/v1/access_tokens/current", anyToken, (*Server).revokeCurrentToken},
 		{del, "/v1/access_tokens/{token}", open, (*Server).revokeToken},
+		{get, "/v1/clients", clientsList, (*Server).listClients},
+		{post, "/v1/clients", clientsCreate, (*Server).addClient},
+		{get, "/v1/clients/{client}", clientsList, (*Server).showClient},
+		{put, "/v1/clients/{client}", clientsUpdate, (*Server).updateClient},
+		{del, "/v1/clients/{client}", clientsRemove, (*Server).removeClient},
 		{get, "/v1/user", cloud.ScopeUserGet, (*Server).showUser},
 		{post, "/v1/users", open, (*Server).signUp},
 

@@ -18,11 +18,11 @@ const (
 )
 
 // streamMine streams the events of the user's devices, and those they publish themselves.
-func (s *Server) streamMine(q *request) (any, error) { return s.stream(q, q.access.Filter()) }
+func (s *Server) streamMine(q *request) (any, error) { return s.stream(q, q.access.Filter(s.Registry)) }
 
 // streamPublic streams public events of everybody and the user's own.
 func (s *Server) streamPublic(q *request) (any, error) {
-	f := q.access.Filter()
+	f := q.access.Filter(s.Registry)
 	f.Public = true
 	return s.stream(q, f)
 }
@@ -33,7 +33,7 @@ func (s *Server) streamDevice(q *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	f := q.access.Filter()
+	f := q.access.Filter(s.Registry)
 	f.Device = d.ID
 	return s.stream(q, f)
 }

@@ -1,7 +1,9 @@
 package api
 
 import (
+	"cmp"
 	"errors"
+	"strings"
 	"time"
 
 	"localcloud/cloud"
@@ -26,7 +28,7 @@ func (s *Server) logIn(q *request) (any, error) {
 	case "refresh_token":
 		return s.grantForRefresh(a, life)
 	case "client_credentials":
-		return nil, badGrant("invalid_client", "Client credentials are invalid")
+		return s.grantForClient(q, a, life)
 	case "urn:custom:mfa-otp":
 		return nil, badGrant("invalid_grant", "Nobody here logs in with two factors")
 	case "":
@@ -58,6 +60,31 @@ func (s *Server) grantForRefresh(a *args, life time.Duration) (any, error) {
 		return nil, badGrant("invalid_grant", "Refresh token is invalid")
 	}
 	return grantAnswer(issued, err)
+}
+
+// grantForClient logs a program in as the user who made its client. The answer
+// never says that the token lives for ever: Node-RED's node takes the 0 for a
+// number of milliseconds, after which it logs in again.
+func (s *Server) grantForClient(q *request, a *args, life time.Duration) (any, error) {
+	id, secret := a.text("client_id"), a.text("client_secret")
+	if user, password, ok := q.BasicAuth(); ok {
+		id, secret = user, password
+	}
+	scope := a.text("scope")
+	if a.err != nil {
+		return nil, badGrant("invalid_request", a.err.Error())
+	}
+	if strings.HasPrefix(scope, "customer=") {
+		return nil, badGrant("invalid_scope", "There is no such customer")
+	}
+	u, err := s.Accounts.LogInClient(id, cloud.Secret(secret))
+	if errors.Is(err, cloud.ErrClient) {
+		return nil, badGrant("invalid_client", "Client credentials are invalid")
+	}
+	if err != nil {
+		return nil, err
+	}
+	return grantAnswer(s.Accounts.Issue(cloud.Grant{User: u.ID, Client: id, Life: cmp.Or(life, cloud.DefaultTokenLife), Refresh: true}))
 }
 
 // tokenLife reads expires_in (seconds, 0: never) or expires_at (ISO 8601).
@@ -101,6 +128,7 @@ type tokenRow struct {
 	Note      string        `json:"note,omitempty"`
 	Scopes    []cloud.Scope `json:"scopes"`
 	Created   stamp         `json:"created_at"`
+	Soon      bool          `json:"expires_soon"` // within 14 days
 }
 
 func (s *Server) listTokens(q *request) (any, error) {
@@ -112,6 +140,7 @@ func (s *Server) listTokens(q *request) (any, error) {
 	for _, t := range s.liveTokens(u.ID) {
 		list = append(list, tokenRow{
 			Token: t.ID, ExpiresAt: stamp(t.Expires), Client: t.Client, Note: t.Note, Scopes: orEmpty(t.Scopes), Created: stamp(t.Created),
+			Soon: s.expiresSoon(t),
 		})
 	}
 	return list, nil
@@ -140,8 +169,14 @@ func (s *Server) currentToken(q *request) (any, error) {
 	t, _ := s.Registry.Token(q.access.Token) // the control secret is none: it never expires
 	return map[string]any{
 		"expires_at": stamp(t.Expires), "client": t.Client, "client_id": t.Client,
-		"scopes": orEmpty(q.access.Scopes), "orgs": []string{},
+		"scopes": orEmpty(q.access.Scopes), "orgs": []string{}, "expires_soon": s.expiresSoon(t),
 	}, nil
+}
+
+// expiresSoon reports whether the token's user should see to a new one. A
+// browser that is logged in just logs in again.
+func (s *Server) expiresSoon(t cloud.Token) bool {
+	return t.Client != sessionClient && !t.Expires.IsZero() && t.Expires.Sub(s.Hub.Clock().Now()) < cloud.TokenWarning
 }
 
 func (s *Server) revokeCurrentToken(q *request) (any, error) {

@@ -138,7 +138,7 @@ func TestTokenIsNoArgument(t *testing.T) {
 func TestCurrentToken(t *testing.T) {
 	w := newWorld(t)
 	w.do("GET /v1/access_tokens/current", as(w.alice)).
-		is(200, `{"expires_at":null,"client":"test","client_id":"test","scopes":[],"orgs":[]}`)
+		is(200, `{"expires_at":null,"client":"test","client_id":"test","scopes":[],"orgs":[],"expires_soon":false}`)
 	narrow := w.token("alice", cloud.ScopeEventsGet)
 	w.do("GET /v1/access_tokens/current", as(narrow)).has(200, `{"scopes":["events:get"]}`)
 	w.do("GET /v1/access_tokens/current", as(control)).has(200, `{"expires_at":null,"scopes":[]}`)

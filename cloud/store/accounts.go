@@ -15,7 +15,7 @@ func (r *Registry) User(id cloud.UserID) (cloud.User, bool) {
 	if !ok {
 		return cloud.User{}, false
 	}
-	return *u, true
+	return cloneUser(*u), true
 }
 
 // UserByName implements cloud.Registry. It looks at every user; there are few.
@@ -24,7 +24,7 @@ func (r *Registry) UserByName(name string) (cloud.User, bool) {
 	defer r.mu.RUnlock()
 	for _, u := range r.users.rows {
 		if strings.EqualFold(u.Name, name) {
-			return *u, true
+			return cloneUser(*u), true
 		}
 	}
 	return cloud.User{}, false
@@ -32,9 +32,14 @@ func (r *Registry) UserByName(name string) (cloud.User, bool) {
 
 // Users implements cloud.Registry.
 func (r *Registry) Users() []cloud.User {
-	return sorted(r, r.users, nil, func(u cloud.User) cloud.User { return u }, func(a, b *cloud.User) int {
+	return sorted(r, r.users, nil, cloneUser, func(a, b *cloud.User) int {
 		return cmp.Or(a.Created.Compare(b.Created), cmp.Compare(a.ID, b.ID))
 	})
+}
+
+func cloneUser(u cloud.User) cloud.User {
+	u.Clients = slices.Clone(u.Clients)
+	return u
 }
 
 // AddUser implements cloud.Registry. The user comes with an id, a name and a
@@ -63,7 +68,7 @@ func (r *Registry) AddUser(u cloud.User) (cloud.User, error) {
 	if err != nil {
 		return cloud.User{}, err
 	}
-	return *after, nil
+	return cloneUser(*after), nil
 }
 
 // UpdateUser implements cloud.Registry. It refuses a name that is taken
@@ -75,7 +80,7 @@ func (r *Registry) UpdateUser(id cloud.UserID, update func(u *cloud.User) error)
 		if !ok {
 			return cloud.E("user", cloud.NotExist, nil)
 		}
-		u := *before
+		u := cloneUser(*before)
 		if err := update(&u); err != nil {
 			return err
 		}
@@ -87,7 +92,7 @@ func (r *Registry) UpdateUser(id cloud.UserID, update func(u *cloud.User) error)
 	if err != nil {
 		return cloud.User{}, err
 	}
-	return *after, nil
+	return cloneUser(*after), nil
 }
 
 // putUser checks that a user's name is not somebody else's.

@@ -20,7 +20,7 @@ type tokenCmd struct {
 type tokenCreateCmd struct {
 	place
 	User    string   `required:"" help:"Whose token: it can do what this user may." placeholder:"NAME"`
-	Scope   []string `sep:"none" help:"Narrow what it may do; can be repeated. Such as read-only, events, devices.function:call, device:ID." placeholder:"SCOPE"`
+	Scope   []string `sep:"none" help:"Narrow what it may do; can be repeated. read-only, events, relay:get and relay:send are the common ones, device:ID and product:ID tie it to these; the names of Particle's API (devices.function:call) work too." placeholder:"SCOPE"`
 	Expires *span    `help:"How long it lives: 90d, 12h, never. Without it: 90d, and never when there is a --scope." placeholder:"TIME"`
 	Note    string   `help:"What it is for, shown in the list." placeholder:"TEXT"`
 	JSON    bool     `name:"json" help:"Print JSON."`
@@ -76,7 +76,7 @@ func (c *tokenListCmd) Run(ctx context.Context, t *terminal) error {
 		var rows [][]string
 		for _, token := range tokens {
 			rows = append(rows, []string{
-				string(token.ID), token.User, scopeText(token.Scopes), expiry(token.Expires), token.Client, token.Note,
+				string(token.ID), token.User, scopeText(token.Scopes), expiry(token.Expires) + soon(token.Soon), token.Client, token.Note,
 			})
 		}
 		return t.table([]string{"ID", "USER", "MAY", "EXPIRES", "CLIENT", "NOTE"}, rows)
@@ -99,6 +99,14 @@ func expiry(t *time.Time) string {
 		return "never"
 	}
 	return t.Local().Format("2006-01-02 15:04")
+}
+
+// soon marks a token that needs a successor.
+func soon(yes bool) string {
+	if yes {
+		return " (soon)"
+	}
+	return ""
 }
 
 type tokenRevokeCmd struct {
