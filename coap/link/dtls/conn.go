@@ -1,0 +1,130 @@
+package dtls
+
+import (
+	"net"
+	"net/netip"
+	"sync"
+
+	"localcloud/keys"
+)
+
+// Receiver takes what comes for one session. Its methods are called by the Listener's goroutine and must not block.
+type Receiver interface {
+	// Receive takes one message, which is good during the call only.
+	Receive(message []byte)
+	// Closed says that the device ended the session, why, and that nothing more comes. The receiver closes the Conn.
+	Closed(err error)
+}
+
+// Conn is the server's side of one session. Its methods may be called from any goroutine and do not block, other than
+// for a full socket buffer.
+type Conn struct {
+	// Fixed at creation, or before it is in the Listener's tables.
+	listener *Listener
+	receiver Receiver
+	cid      CID
+	useCID   bool
+	peer     keys.PublicKey
+
+	mu      sync.Mutex
+	session *Session
+	address netip.AddrPort // where its newest record came from; invalid: none came since the session was restored
+	id      keys.DeviceID  // zero until Bind
+}
+
+// PeerKey returns the key that the device proved to hold.
+func (c *Conn) PeerKey() keys.PublicKey { return c.peer }
+
+// RemoteAddr returns where the session's newest record came from; for a restored one of which none came, what Restore was
+// given.
+func (c *Conn) RemoteAddr() netip.AddrPort {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.address
+}
+
+// LocalAddr returns the address of the socket.
+func (c *Conn) LocalAddr() net.Addr { return c.listener.socket.LocalAddr() }
+
+// Bind says which device this is, so that a record of type 254 finds the session.
+func (c *Conn) Bind(id keys.DeviceID) {
+	c.mu.Lock()
+	c.id = id
+	c.mu.Unlock()
+	c.listener.bind(c, id)
+}
+
+// Write sends one message. An error means that it was not sent; the session goes on.
+func (c *Conn) Write(message []byte) error { return c.write(typeApplication, message) }
+
+func (c *Conn) write(kind byte, content []byte) error {
+	buffer := c.listener.buffers.Get().(*[]byte)
+	defer c.listener.buffers.Put(buffer)
+	c.mu.Lock()
+	datagram, err := c.session.seal((*buffer)[:0], kind, content)
+	to := c.address
+	c.mu.Unlock()
+	if err != nil {
+		return err
+	}
+	return c.listener.send(datagram, to)
+}
+
+// Close forgets the session: no record of it is taken any more. With notify it tells the device, which then throws the
+// session away and shakes hands again. A second Close does nothing.
+func (c *Conn) Close(notify bool) {
+	if c.listener.remove(c) && notify {
+		_ = c.write(typeAlert, []byte{1, byte(closeNotify)}) // nothing can be done about an error
+	}
+}
+
+// Secrets returns what does not change in the session, for storage; see [Session.Secrets].
+func (c *Conn) Secrets() []byte {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.session.Secrets()
+}
+
+// Counters appends what changes with every record, for storage; see [Session.Counters].
+func (c *Conn) Counters(b []byte) (stored []byte, limit uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.session.Counters(b)
+}
+
+// Limit makes the session one that is stored: it sends only what is reserved, from now on up to the limit of Counters that
+// are stored. See [Session.Reserve].
+func (c *Conn) Limit(limit uint64) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.session.limit == noLimit {
+		c.session.limit = limit
+		return
+	}
+	c.session.Reserve(limit)
+}
+
+// NeedsReserve reports whether the counters should be stored soon; see [Session.NeedsReserve].
+func (c *Conn) NeedsReserve() bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.session.NeedsReserve()
+}
+
+// Rest gives memory back until the next record.
+func (c *Conn) Rest() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.session.Rest()
+}
+
+// open decrypts one record, and takes its sender's address when it is the newest.
+func (c *Conn) open(r *record, from netip.AddrPort) (kind byte, content []byte, movedHere bool, err error) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	kind, content, newest, err := c.session.open(r)
+	if err == nil && newest && c.address != from {
+		c.address, movedHere = from, true
+	}
+	return kind, content, movedHere, err
+}

@@ -1,0 +1,252 @@
+package dtls
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"hash/maphash"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"localcloud/keys"
+)
+
+const (
+	// maxHandshakes bounds handshakes under way for each handshaker. When all places are taken, the oldest goes: who has
+	// answered by then is through, and an attacker has to compute a lot to push others out.
+	maxHandshakes = 2048
+	// handshakeQueue bounds datagrams that wait for a handshaker; more are dropped, and clients send them again.
+	handshakeQueue = 256
+	// handshakeTime is how long a handshake may take, and how long one that ended is remembered for a client to whom our
+	// last flight did not come. Devices give up after 45 seconds.
+	handshakeTime = 60 * time.Second
+	// tick is how often a handshaker looks what is due.
+	tick = 250 * time.Millisecond
+)
+
+// Failure says why a handshake did not end well, for the owner's record.
+type Failure struct {
+	Knock keys.Knock
+	Err   error // nil when Knock.Reason says it all
+}
+
+// handshaker does handshakes, one after the other, those of one part of all addresses.
+type handshaker struct {
+	listener *Listener
+	waiting  chan waiting // see handshakeQueue
+
+	mu   sync.Mutex // only run's goroutine writes
+	open map[netip.AddrPort]*underWay
+}
+
+type waiting struct {
+	datagram []byte
+	from     netip.AddrPort
+}
+
+// underWay is one handshake. Only run's goroutine uses it.
+type underWay struct {
+	*serverHandshake
+	from  netip.AddrPort
+	begun time.Time
+	conn  *Conn // once it is done
+}
+
+func newHandshaker(l *Listener) *handshaker {
+	return &handshaker{listener: l, waiting: make(chan waiting, handshakeQueue), open: make(map[netip.AddrPort]*underWay)}
+}
+
+var addressSeed = maphash.MakeSeed()
+
+func (l *Listener) handshakerOf(from netip.AddrPort) *handshaker {
+	return l.handshakes[maphash.Comparable(addressSeed, from)%uint64(len(l.handshakes))]
+}
+
+// has reports whether a handshake with this address is known.
+func (h *handshaker) has(from netip.AddrPort) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.open[from] != nil
+}
+
+// queue hands over a copy of a datagram, or drops it when too many wait.
+func (h *handshaker) queue(datagram []byte, from netip.AddrPort) {
+	if len(h.waiting) == cap(h.waiting) {
+		h.listener.counts.busy.Add(1)
+		return
+	}
+	h.waiting <- waiting{slices.Clone(datagram), from} // only the reader sends: there is room
+}
+
+// run does handshakes until ctx ends.
+func (h *handshaker) run(ctx context.Context) {
+	timer := time.NewTimer(tick)
+	timer.Stop()
+	set := false
+	for {
+		select {
+		case w := <-h.waiting:
+			h.receive(time.Now(), w)
+		case <-timer.C:
+			set = false
+			h.tick(time.Now())
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		}
+		if !set && len(h.open) > 0 {
+			timer.Reset(tick)
+			set = true
+		}
+	}
+}
+
+func (h *handshaker) receive(now time.Time, w waiting) {
+	u := h.open[w.from]
+	if r, _, err := parseRecord(w.datagram); err == nil {
+		if hello, f, ok := readClientHello(&r); ok && (u == nil || u.clientRandom != hello.random) {
+			h.begin(now, w.from, &r, f, &hello)
+			return
+		}
+	}
+	if u == nil {
+		return
+	}
+	wasDone := u.done
+	var out [][]byte
+	var err error
+	u.locked(func() { out, err = u.receive(now, w.datagram) })
+	switch {
+	case err != nil:
+		h.drop(u)
+		h.fail(u, err)
+		return
+	case u.done && !wasDone:
+		h.establish(u)
+	}
+	h.send(out, w.from)
+}
+
+// locked runs f while nobody else uses the session, if there is one already.
+func (u *underWay) locked(f func()) {
+	if u.conn != nil {
+		u.conn.mu.Lock()
+		defer u.conn.mu.Unlock()
+	}
+	f()
+}
+
+// begin answers a ClientHello with a good cookie. One that came from there before is forgotten; its session, if it has
+// one, lives until the device's new one takes its place.
+func (h *handshaker) begin(now time.Time, from netip.AddrPort, r *record, f fragment, hello *clientHello) {
+	h.listener.counts.begun.Add(1)
+	var cid CID
+	rand.Read(cid[:])
+	u := &underWay{from: from, begun: now}
+	hs, err := beginServerHandshake(h.listener.cfg.Key, cid, r.number, f, hello)
+	if err != nil {
+		u.serverHandshake = &serverHandshake{}
+		h.fail(u, err)
+		return
+	}
+	u.serverHandshake = hs
+	h.makeRoom()
+	h.mu.Lock()
+	h.open[from] = u
+	h.mu.Unlock()
+	h.send(u.send(now), from)
+}
+
+// makeRoom forgets the oldest handshake when there are too many.
+func (h *handshaker) makeRoom() {
+	if len(h.open) < maxHandshakes {
+		return
+	}
+	var oldest *underWay
+	for _, u := range h.open {
+		if oldest == nil || u.begun.Before(oldest.begun) {
+			oldest = u
+		}
+	}
+	h.drop(oldest)
+}
+
+func (h *handshaker) drop(u *underWay) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.open[u.from] == u {
+		delete(h.open, u.from)
+	}
+}
+
+// establish makes the session of a handshake live.
+func (h *handshaker) establish(u *underWay) {
+	l := h.listener
+	l.counts.ended.Add(1)
+	u.conn = l.newConn(u.session, u.from)
+	u.conn.receiver = l.cfg.Open(u.conn)
+	l.add(u.conn)
+}
+
+// tick sends flights again and ends what took too long.
+func (h *handshaker) tick(now time.Time) {
+	for from, u := range h.open {
+		switch {
+		case now.Sub(u.begun) >= handshakeTime:
+			h.drop(u)
+			if !u.done {
+				h.fail(u, nil)
+			}
+		case !u.done && !u.out.again.IsZero() && !now.Before(u.out.again):
+			h.send(u.send(now), from)
+		}
+	}
+}
+
+func (h *handshaker) send(datagrams [][]byte, to netip.AddrPort) {
+	for _, d := range datagrams {
+		_ = h.listener.send(d, to) // the client asks again
+	}
+}
+
+// fail tells the owner.
+func (h *handshaker) fail(u *underWay, err error) {
+	if h.listener.cfg.Failed == nil {
+		return
+	}
+	k := keys.Knock{
+		Key: u.device, Fingerprint: u.device.Fingerprint(), Address: u.from.String(), Transport: "udp",
+		Step: keys.StepCertificate, Reason: reasonOf(u.serverHandshake, err),
+	}
+	switch {
+	case u.in.next == 0:
+		k.Step = keys.StepClientHello
+	case u.proved:
+		k.Step = keys.StepFinished
+	}
+	h.listener.cfg.Failed(Failure{Knock: k, Err: err})
+}
+
+// Alerts that a device sends when the server's signature does not fit the key that it holds: bad_certificate,
+// decrypt_error, handshake_failure, internal_error (mbed TLS has several).
+var wrongKeyAlerts = []byte{42, 51, 40, 80}
+
+func reasonOf(hs *serverHandshake, err error) keys.Reason {
+	switch {
+	case errors.Is(err, errRSAKey):
+		return keys.ReasonRSAKeyOnUDP
+	case errors.Is(err, errBadDeviceKey):
+		return keys.ReasonBadDeviceKey
+	case errors.Is(err, errNoProof):
+		return keys.ReasonNoProof
+	case err != nil:
+		return keys.ReasonMalformed
+	case slices.Contains(wrongKeyAlerts, hs.alert):
+		return keys.ReasonWrongServerKey
+	case hs.alert != 0:
+		return keys.ReasonClosed
+	}
+	return keys.ReasonTimeout
+}
