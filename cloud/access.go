@@ -1,6 +1,7 @@
 package cloud
 
 import (
+	"cmp"
 	"slices"
 	"strconv"
 	"strings"
@@ -165,9 +166,10 @@ func (a Access) OnlyDevices() []keys.DeviceID {
 	return ids
 }
 
-// Reaches reports whether the token is not tied to other devices than this one.
+// Reaches reports whether the token is not tied to other devices than this
+// one. A device is in the product that it was put into, or else in the one that its firmware says.
 func (a Access) Reaches(d Device) bool {
-	return !a.Tied() || slices.Contains(a.OnlyDevices(), d.ID) || slices.Contains(a.OnlyProducts(), d.ProductID)
+	return !a.Tied() || slices.Contains(a.OnlyDevices(), d.ID) || slices.Contains(a.OnlyProducts(), cmp.Or(d.Product, d.ProductID))
 }
 
 // Sees reports whether the device exists for this user: it is theirs, or they

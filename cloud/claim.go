@@ -40,6 +40,7 @@ func (c ClaimCode) String() string { return "claim " + string(c.ID()) }
 type Claim struct {
 	ID      ClaimID   `json:"id"`
 	User    UserID    `json:"user"`
+	Product int       `json:"product,omitempty"` // which the device gets into; 0: it stays where it is
 	Created time.Time `json:"created"`
 	Expires time.Time `json:"expires"`
 }
@@ -50,10 +51,11 @@ const (
 	MaxClaims = 100 // of one user, unused
 )
 
-// NewClaim makes a claim code for a user and stores it.
-func NewClaim(registry Registry, user UserID, now time.Time) (ClaimCode, error) {
+// NewClaim makes a claim code for a user and stores it. product is what the
+// device shall get into, 0 for none.
+func NewClaim(registry Registry, user UserID, product int, now time.Time) (ClaimCode, error) {
 	code := NewClaimCode()
-	return code, registry.AddClaim(Claim{ID: code.ID(), User: user, Created: now, Expires: now.Add(ClaimLife)})
+	return code, registry.AddClaim(Claim{ID: code.ID(), User: user, Product: product, Created: now, Expires: now.Add(ClaimLife)})
 }
 
 // Redeem gives a device to the user whose claim code it shows; the code is
@@ -72,6 +74,9 @@ func Redeem(registry Registry, code ClaimCode, id keys.DeviceID, now time.Time) 
 			d.Name = "" // two of one name could not be told apart
 		}
 		d.Owner, d.OwnerAssumed = c.User, false
+		if _, ok := registry.Product(c.Product); ok {
+			d.Join(c.Product)
+		}
 		return nil
 	})
 }

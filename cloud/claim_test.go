@@ -31,7 +31,7 @@ func TestRedeem(t *testing.T) {
 			return id
 		}
 		redeem := func(id keys.DeviceID, at time.Time) (cloud.ClaimCode, cloud.Device, error) {
-			code, err := cloud.NewClaim(w.registry, ada, now)
+			code, err := cloud.NewClaim(w.registry, ada, 0, now)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -32,6 +32,15 @@ type Device struct {
 
 	Created time.Time `json:"created"`
 
+	SerialNumber         string `json:"serial_number,omitempty"` // as printed on it; unique, if the owner keeps it so
+	FirmwareUpdateForced bool   `json:"firmware_update_forced,omitempty"`
+
+	// In a product.
+	Product         int      `json:"product,omitempty"` // its id; 0: in none. ProductID is what the firmware says
+	Groups          []string `json:"groups,omitempty"`
+	Development     bool     `json:"development,omitempty"`      // the product's firmware releases are not for it
+	DesiredFirmware *int     `json:"desired_firmware,omitempty"` // version of the product's firmware that it shall have; nil: the released one
+
 	// What the device said of itself when it last connected.
 	PlatformID     int       `json:"platform_id"` // -1 until it was heard
 	ProductID      int       `json:"product_id"`
@@ -58,6 +67,11 @@ type Device struct {
 func (d Device) Clone() Device {
 	d.Functions = slices.Clone(d.Functions)
 	d.Variables = maps.Clone(d.Variables)
+	d.Groups = slices.Clone(d.Groups)
+	if d.DesiredFirmware != nil {
+		v := *d.DesiredFirmware
+		d.DesiredFirmware = &v
+	}
 	if d.Policy != nil {
 		p := *d.Policy
 		d.Policy = &p

@@ -59,6 +59,7 @@ type Event struct {
 	Device      keys.DeviceID // zero: published through the API or by the cloud
 	Source      string        // the coreid of an event without device: "001" or "particle-internal"
 	Owner       UserID        // whose event it is; empty while its device is unclaimed
+	Product     int           // in which its device is, or that a user published it to; 0: none
 	Private     bool          // only for its owner; public means: for every user of this server
 	Format      int           // content format, TextFormat when absent
 }

@@ -20,18 +20,26 @@ type Filter struct {
 	// called while the Hub is locked: it must not block and must not call the Hub.
 	Reaches func(keys.DeviceID) bool
 
+	Product int // events of this product, whoever owns its devices, and of nothing else; 0: whatever the others say
+
 	// What is wanted.
 	Prefix string        // beginning of the name, case matters
 	Device keys.DeviceID // from this device; zero: from any device and from users
 
-	forDevice bool // never reserved names
+	forDevice   bool // never reserved names
+	fromProduct int  // for a device: what users publish to this product, too; 0: nothing
 }
 
 // Match reports whether the filter lets the event through.
 func (f *Filter) Match(ev *Event) bool {
 	switch {
+	case f.Product != 0:
+		if ev.Product != f.Product {
+			return false
+		}
 	case ev.Owner == f.Owner && f.Owner != "":
 	case f.AllOwners, f.Public && !ev.Private:
+	case f.fromProduct != 0 && ev.Product == f.fromProduct && ev.Device.IsZero():
 	default:
 		return false
 	}
@@ -48,7 +56,7 @@ func (f *Filter) Match(ev *Event) bool {
 }
 
 // wide reports whether events of several owners can match.
-func (f *Filter) wide() bool { return f.AllOwners || f.Public }
+func (f *Filter) wide() bool { return f.AllOwners || f.Public || f.Product != 0 || f.fromProduct != 0 }
 
 // Listener takes events. Offer is called while the Hub is locked: it must not
 // block and must not call the Hub. It returns false when the event was not taken.

@@ -1,6 +1,7 @@
 package cloud
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"time"
@@ -28,10 +29,11 @@ type Presence struct {
 	since   time.Time
 	begun   time.Time
 	meter   *meter
-	product int
 
 	// Guarded by hub.mu.
 	owner  UserID
+	member int // of which product; 0: of none
+	limits int // the product whose rate limit counts: that, or else the one of its firmware
 	wants  []DeviceFilter
 	sub    *Subscription // nil while it wants nothing
 	missed uint64        // by subscriptions before sub
@@ -54,9 +56,9 @@ var ErrReplaced = errors.New("the device connected again")
 // published. It blocks while the log's queue is full.
 func (h *Hub) Arrive(ctx context.Context, a Arrival) *Presence {
 	p := &Presence{
-		hub: h, id: a.Device.ID, conn: a.Conn, address: a.Address, since: h.clock.Now(), owner: a.Device.Owner,
-		product: a.Device.ProductID, begun: a.Begun,
+		hub: h, id: a.Device.ID, conn: a.Conn, address: a.Address, since: h.clock.Now(), begun: a.Begun,
 	}
+	p.belong(a.Device)
 	h.mu.Lock()
 	old := h.online[p.id]
 	p.meter = h.meterOf(p.id, a.Device.Policy)
@@ -80,6 +82,11 @@ func (h *Hub) Arrive(ctx context.Context, a Arrival) *Presence {
 	}
 	h.announce(ctx, t, statuses...)
 	return p
+}
+
+// belong notes whose the device is; the Hub is locked, or does not know the presence yet.
+func (p *Presence) belong(d Device) {
+	p.owner, p.member, p.limits = d.Owner, d.Product, cmp.Or(d.Product, d.ProductID)
 }
 
 // Leave ends the presence and publishes spark/status offline, unless a newer
@@ -114,7 +121,7 @@ func (p *Presence) dropLocked() {
 // statusOf makes the event that tells the owner of a presence; the Hub is locked.
 func statusOf(p *Presence, data string) Event {
 	return Event{
-		Name: EventStatus, Data: []byte(data), Device: p.id, Owner: p.owner, Private: true, Format: TextFormat,
+		Name: EventStatus, Data: []byte(data), Device: p.id, Owner: p.owner, Product: p.member, Private: true, Format: TextFormat,
 	}
 }
 
@@ -169,7 +176,7 @@ func (p *Presence) wantLocked() {
 	s := &Subscription{listener: p.conn}
 	for _, w := range p.wants {
 		s.filters = append(s.filters, Filter{
-			Owner: p.owner, Public: !w.Mine, Prefix: w.Prefix, Device: w.From, forDevice: true,
+			Owner: p.owner, Public: !w.Mine, Prefix: w.Prefix, Device: w.From, forDevice: true, fromProduct: p.member,
 		})
 	}
 	h.add(s)
@@ -186,7 +193,7 @@ func (p *Presence) Publish(ctx context.Context, ev Event, done func(error)) erro
 	}
 	h := p.hub
 	h.mu.Lock()
-	ev.Device, ev.Owner = p.id, p.owner
+	ev.Device, ev.Owner, ev.Product = p.id, p.owner, p.member
 	action, policy := Action(""), Policy{}
 	p.meter.events++
 	if !isExempt(ev.Name) {
@@ -224,14 +231,15 @@ func (h *Hub) limited(ctx context.Context, p *Presence, policy Policy) {
 	if !told {
 		p.meter.warnedAt = now
 	}
-	owner := p.owner
+	owner, member := p.owner, p.member
 	h.mu.Unlock()
 	if told {
 		return
 	}
 	h.logger.Warn("device publishes more than its rate limit; the excess is dropped", "device", p.id.String(), "policy", policy.String())
 	ev := Event{
-		Name: EventLimited, Data: []byte(policy.String()), Device: p.id, Owner: owner, Private: true, Format: TextFormat,
+		Name: EventLimited, Data: []byte(policy.String()), Device: p.id, Owner: owner, Product: member, Private: true,
+		Format: TextFormat,
 	}
 	if err := h.take(ctx, ev, func(error) {}); err != nil {
 		h.logger.Warn("limit not published", "device", p.id.String(), "err", err)
@@ -337,7 +345,7 @@ func (h *Hub) Disconnect(id keys.DeviceID, reason error) {
 	}
 }
 
-// DeviceChanged makes a live device follow its record: owner, name, policy. Call it
+// DeviceChanged makes a live device follow its record: owner, product, name, policy. Call it
 // after every change of these in the registry.
 func (h *Hub) DeviceChanged(d Device) {
 	h.mu.Lock()
@@ -346,9 +354,12 @@ func (h *Hub) DeviceChanged(d Device) {
 		m.set(h.settings.DevicePolicy)
 	}
 	p := h.online[d.ID]
-	if p != nil && p.owner != d.Owner {
-		p.owner = d.Owner
-		p.wantLocked()
+	if p != nil {
+		owner, member := p.owner, p.member
+		p.belong(d)
+		if p.owner != owner || p.member != member {
+			p.wantLocked()
+		}
 	}
 	h.mu.Unlock()
 	if p != nil {
@@ -421,7 +432,7 @@ func isExempt(name string) bool { return IsReserved(name) || name == EventDevice
 // pass, or else of the last that warns, with its policy. An event that a
 // narrower limit stops costs the wider ones nothing.
 func (h *Hub) limitLocked(p *Presence, now time.Time) (action Action, policy Policy) {
-	for _, l := range []*limiter{&p.meter.limiter, h.products[p.product], &h.server} {
+	for _, l := range []*limiter{&p.meter.limiter, h.products[p.limits], &h.server} {
 		if l == nil {
 			continue
 		}

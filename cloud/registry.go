@@ -11,7 +11,7 @@ import (
 // ErrClosed is the cause of errors of a Registry or a Log that was closed: the cloud is stopping.
 var ErrClosed = errors.New("the store is closed")
 
-// Registry is the memory of the cloud: devices, users, tokens, claim codes, settings. A
+// Registry is the memory of the cloud: devices, users, tokens, products, claim codes, settings. A
 // method that changes something returns once the change is synced to
 // disk; reading never touches the disk. What it returns are copies. It
 // is safe for concurrent use. Package cloud/store implements it.
@@ -33,7 +33,7 @@ type Registry interface {
 	// very first user becomes an admin.
 	AddUser(u User) (User, error)
 	UpdateUser(id UserID, change func(u *User) error) (User, error)
-	// RemoveUser forgets the user, their tokens, claim codes and webhooks; their devices become unclaimed.
+	// RemoveUser forgets the user, their tokens, claim codes and webhooks; their devices become unclaimed, their products nobody's.
 	RemoveUser(id UserID) error
 
 	Token(id TokenID) (Token, bool)
@@ -41,6 +41,14 @@ type Registry interface {
 	Tokens(user UserID) []Token
 	PutTokens(tokens ...Token) error
 	RemoveTokens(ids ...TokenID) error
+
+	Product(id int) (Product, bool)
+	// Products returns every product, ordered by id.
+	Products() []Product
+	// UpdateProduct changes one product in one step, as UpdateDevice does.
+	UpdateProduct(id int, change func(p *Product, exists bool) error) (Product, error)
+	// RemoveProduct forgets a product, but not that devices are in it: see the function RemoveProduct.
+	RemoveProduct(id int) error
 
 	// AddClaim stores a claim code. It removes those that are over when c was
 	// made, and of its user's the oldest beyond MaxClaims.

@@ -16,10 +16,11 @@ import (
 // request is one request as a handler sees it.
 type request struct {
 	*http.Request
-	w      http.ResponseWriter // for event streams only
-	args   args                // without access_token
-	access cloud.Access        // who asks; on open routes nobody
-	secret cloud.Secret        // the token they sent, on open routes not looked at yet
+	w       http.ResponseWriter // for event streams only
+	args    args                // without access_token
+	access  cloud.Access        // who asks; on open routes nobody
+	product cloud.Product       // on routes below /v1/products/{product}, where it exists for who asks; else zero
+	secret  cloud.Secret        // the token they sent, on open routes not looked at yet
 }
 
 // variable returns a variable of the path, unescaped.
@@ -51,6 +52,12 @@ func (s *Server) answer(rt route, w http.ResponseWriter, r *http.Request) (any, 
 	q.secret = cmp.Or(q.secret, cloud.Secret(inBody))
 	if err := s.admit(q, rt.scope, early); err != nil {
 		return nil, err
+	}
+	if strings.HasPrefix(rt.path, productPath) {
+		var err error
+		if q.product, err = s.findProduct(q); err != nil {
+			return nil, err
+		}
 	}
 	return rt.handle(s, q)
 }
@@ -128,6 +135,8 @@ func tiedMay(a cloud.Access, need cloud.Scope) bool {
 	switch need {
 	case cloud.ScopeUserGet, cloud.ScopeEventsGet, cloud.ScopeRelayGet, cloud.ScopeRelaySend:
 		return true
+	case productsList, productsGet:
+		return len(a.OnlyProducts()) > 0
 	case cloud.ScopeEventsSend:
 		return slices.Contains(a.Scopes, cloud.ScopeEventsSend) || slices.Contains(a.Scopes, cloud.ScopeEvents)
 	}

@@ -16,6 +16,7 @@ import (
 // Bounds of a request's body.
 const (
 	maxBody    = 64 << 10 // of all fields together
+	maxText    = 1 << 20  // of a file that is kept
 	maxUpload  = 12 << 20 // with files; particle-cli itself sends at most 10 MB
 	bodyPeriod = 30 * time.Second
 )
@@ -27,6 +28,8 @@ type args struct {
 	body  map[string]any // string, bool, json.Number, nil, []any or map[string]any
 	query map[string]string
 	files int // parts of a multipart body that are files
+
+	upload []byte // the first of these; nil: it has more than maxText bytes
 
 	err error // the first argument that made no sense
 }
@@ -116,8 +119,7 @@ func (a *args) readMultipart(r *multipart.Reader) error {
 			return bodyError(err)
 		}
 		if _, params, _ := mime.ParseMediaType(part.Header.Get("Content-Disposition")); params["filename"] != "" {
-			a.files++
-			if _, err := io.Copy(io.Discard, part); err != nil {
+			if err := a.readFile(part); err != nil {
 				return bodyError(err)
 			}
 			continue
@@ -133,6 +135,22 @@ func (a *args) readMultipart(r *multipart.Reader) error {
 			a.body[part.FormName()] = string(value)
 		}
 	}
+}
+
+// readFile keeps the first file unless it is long, and counts all.
+func (a *args) readFile(part io.Reader) error {
+	a.files++
+	if a.files == 1 {
+		b, err := io.ReadAll(io.LimitReader(part, maxText+1))
+		if err != nil {
+			return err
+		}
+		if len(b) <= maxText {
+			a.upload = b
+		}
+	}
+	_, err := io.Copy(io.Discard, part)
+	return err
 }
 
 func bodyError(err error) error {

@@ -1,6 +1,8 @@
 package api
 
 import (
+	"crypto/rand"
+
 	"localcloud/cloud"
 	"localcloud/keys"
 )
@@ -8,6 +10,9 @@ import (
 // claimDevice makes a device the user's own. It has to be registered, and
 // nobody else's. A device of one's own is claimed again without complaint.
 func (s *Server) claimDevice(q *request) (any, error) {
+	if !q.args.has("id") && q.args.has("product_id") {
+		return s.makeDevice(q)
+	}
 	id, err := claimed(q)
 	if err != nil {
 		return nil, err
@@ -40,6 +45,33 @@ func (s *Server) claimDevice(q *request) (any, error) {
 	}, nil
 }
 
+// makeDevice registers a new device with an id that we draw, the user's own and
+// in a product if one is named. Its key is still to come.
+func (s *Server) makeDevice(q *request) (any, error) {
+	product, err := s.productArgument(q)
+	switch {
+	case err != nil:
+		return nil, err
+	case q.access.User.ID == "":
+		return nil, errNoOwner
+	case q.access.Tied():
+		return nil, unauthorized("This token may not do that: it is tied to other devices")
+	}
+	var id keys.DeviceID
+	rand.Read(id[:])
+	d, err := s.Registry.UpdateDevice(id, func(d *cloud.Device, exists bool) error {
+		if exists {
+			return plain(409, "Try again") // 96 random bits
+		}
+		d.Owner, d.Product = q.access.User.ID, product
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return map[string]any{"ok": true, "device_id": d.ID.String(), "id": d.ID.String()}, nil
+}
+
 // claimed reads which device a request claims.
 func claimed(q *request) (keys.DeviceID, error) {
 	a := &q.args
@@ -48,8 +80,6 @@ func claimed(q *request) (keys.DeviceID, error) {
 	switch id, err := keys.ParseDeviceID(name); {
 	case a.err != nil:
 		return id, a.err
-	case name == "" && a.has("product_id"):
-		return id, errNoProduct
 	case q.access.User.ID == "":
 		return id, errNoOwner
 	case err != nil:
@@ -75,7 +105,7 @@ func (s *Server) createClaim(q *request) (any, error) {
 	if q.access.Tied() {
 		return nil, unauthorized("This token may not do that: it is tied to devices, and a claim code is for any")
 	}
-	code, err := cloud.NewClaim(s.Registry, q.access.User.ID, s.Hub.Clock().Now())
+	code, err := cloud.NewClaim(s.Registry, q.access.User.ID, q.product.ID, s.Hub.Clock().Now())
 	if err != nil {
 		return nil, err
 	}

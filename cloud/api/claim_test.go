@@ -37,7 +37,7 @@ func TestClaimIsRefused(t *testing.T) {
 	w.do("POST /v1/devices?request_transfer=true", as(w.alice), form("id="+fanID)).fails(501, errNoTransfer.code, errNoTransfer.text)
 	w.do("POST /v1/devices", as(w.alice), form("id="+newID)).fails(403, "Permission Denied", "Permission Denied")
 	w.do("POST /v1/devices", as(w.token("alice", "device:"+lampID)), form("id="+strayID)).fails(403, "Permission Denied", "Permission Denied")
-	w.do("POST /v1/devices", as(w.alice), form("product_id=12")).fails(501, errNoProduct.code, errNoProduct.text)
+	w.do("POST /v1/devices", as(w.alice), form("product_id=1200")).fails(404, errNoProduct.code, errNoProduct.text)
 	for _, b := range []string{"", "id=lamp", "id=0123", `{"id":{}}`} {
 		if a := w.do("POST /v1/devices", as(w.alice), body("", b)); a.status != 400 {
 			t.Errorf("%s: %d %s", b, a.status, a.body)
@@ -99,7 +99,7 @@ func TestProvisioningIsRefused(t *testing.T) {
 		{"an EC key called RSA", newID, pemForm(eccKey(), "&algorithm=rsa"), 400},
 		{"another device in the body", lampID, pemForm(rsaKey(), ""), 400},
 		{"no id", "lamp", form("publicKey=x"), 400},
-		{"a product", newID, pemForm(rsaKey(), "&product_id=12"), 501},
+		{"a product", newID, pemForm(rsaKey(), "&product_id=1200"), 404},
 		{"somebody else's device", fanID, jsonText(fmt.Sprintf(`{"publicKey":%q}`, rsaKey().PEM())), 403},
 	}
 	for _, tt := range tests {

@@ -12,31 +12,40 @@ import (
 
 // device returns the device that the path names by id or name, if it exists for who asks.
 func (s *Server) device(q *request) (cloud.Device, error) {
-	if d, ok := s.find(q.access, q.variable("id")); ok {
+	if d, ok := s.find(q, q.variable("id")); ok {
 		return d, nil
 	}
 	return cloud.Device{}, noDevice(q)
 }
 
+// sees reports whether a device exists for who asks on this route: below a
+// product the product's devices do, whoever owns them, and elsewhere their own.
+func (q *request) sees(d cloud.Device) bool {
+	if q.product.ID != 0 {
+		return d.Product == q.product.ID && q.access.Reaches(d)
+	}
+	return q.access.Sees(d)
+}
+
 // find resolves an id in any case, then an exact name, then a name ignoring
-// case. Names of the user's own devices come before others that an admin sees.
-func (s *Server) find(a cloud.Access, name string) (cloud.Device, bool) {
+// case. Names of the user's own devices come before others that they see.
+func (s *Server) find(q *request, name string) (cloud.Device, bool) {
 	if id, err := keys.ParseDeviceID(name); err == nil {
-		if d, ok := s.Registry.Device(id); ok && a.Sees(d) {
+		if d, ok := s.Registry.Device(id); ok && q.sees(d) {
 			return d, true
 		}
 	}
 	var best cloud.Device
 	rank := 0
 	for _, d := range s.Registry.Devices() {
-		if !strings.EqualFold(d.Name, name) || d.Name == "" || !a.Sees(d) {
+		if !strings.EqualFold(d.Name, name) || d.Name == "" || !q.sees(d) {
 			continue
 		}
 		r := 1
 		if d.Name == name {
 			r += 2
 		}
-		if d.Owner == a.User.ID {
+		if d.Owner == q.access.User.ID {
 			r++
 		}
 		if r > rank {
@@ -101,6 +110,20 @@ type deviceObject struct {
 	MobileSecret           string            `json:"mobile_secret"`
 	Functions              []string          `json:"functions"`
 	Variables              map[string]string `json:"variables"`
+
+	*inProduct // nil when it is in none
+}
+
+// inProduct is what the device of a product has in addition.
+type inProduct struct {
+	FirmwareProductID      int      `json:"firmware_product_id"` // what its firmware says
+	FirmwareVersion        int      `json:"firmware_version"`
+	DesiredFirmwareVersion *int     `json:"desired_firmware_version"`
+	TargetedRelease        *int     `json:"targeted_firmware_release_version"`
+	Groups                 []string `json:"groups"`
+	Development            bool     `json:"development"`
+	Quarantined            bool     `json:"quarantined"`
+	Denied                 bool     `json:"denied"`
 }
 
 func (s *Server) deviceObject(d cloud.Device, now cloud.Status) deviceObject {
@@ -122,12 +145,21 @@ func (s *Server) deviceObject(d cloud.Device, now cloud.Status) deviceObject {
 		CurrentBuildTarget:     orNull(d.SystemVersion),
 		SystemFirmwareVersion:  orNull(d.SystemVersion),
 		DefaultBuildTarget:     orNull(d.SystemVersion),
+		SerialNumber:           d.SerialNumber,
 		FirmwareUpdatesEnabled: true,
+		FirmwareUpdatesForced:  d.FirmwareUpdateForced,
 		Functions:              d.Functions,
 		Variables:              d.Variables,
 	}
 	if d.PlatformID >= 0 {
 		o.ProductID, o.PlatformID = &d.PlatformID, &d.PlatformID
+	}
+	if d.Product != 0 {
+		o.ProductID = &d.Product
+		o.inProduct = &inProduct{
+			FirmwareProductID: d.ProductID, FirmwareVersion: d.ProductVersion, DesiredFirmwareVersion: d.DesiredFirmware,
+			Groups: append([]string{}, d.Groups...), Development: d.Development,
+		}
 	}
 	if d.SafeMode {
 		o.Status = "safe_mode"

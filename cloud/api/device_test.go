@@ -157,8 +157,8 @@ func TestWhatAnUpdateCannotDo(t *testing.T) {
 		status int
 	}{
 		{upload, 501}, {form("app=tinker"), 501}, {jsonText(`{"app_id":"x"}`), 501}, {jsonText(`{"flash":true}`), 501},
-		{form("product_id=12"), 501}, {form("firmware_updates_forced=true"), 501}, {jsonText(`{"development":true}`), 501},
-		{form("desired_firmware_version=null"), 501}, {form(""), 400}, {form("colour=red"), 400}, {jsonText(`{"name":{}}`), 400},
+		{form("product_id=12"), 404}, {form("firmware_updates_forced=x"), 400}, {jsonText(`{"development":true}`), 400},
+		{form("desired_firmware_version=null"), 400}, {form(""), 400}, {form("colour=red"), 400}, {jsonText(`{"name":{}}`), 400},
 	}
 	before := w.record(lampID)
 	for i, tt := range tests {

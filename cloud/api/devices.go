@@ -19,7 +19,10 @@ func (s *Server) listDevices(q *request) (any, error) {
 
 // visible returns the devices that exist for who asks, in the order of lists.
 func (s *Server) visible(a cloud.Access) []cloud.Device {
-	all := slices.DeleteFunc(s.Registry.Devices(), func(d cloud.Device) bool { return !a.Sees(d) })
+	return sortForLists(slices.DeleteFunc(s.Registry.Devices(), func(d cloud.Device) bool { return !a.Sees(d) }))
+}
+
+func sortForLists(all []cloud.Device) []cloud.Device {
 	slices.SortStableFunc(all, func(a, b cloud.Device) int {
 		if c := b.LastHandshake.Compare(a.LastHandshake); c != 0 {
 			return c
@@ -35,63 +38,6 @@ func (s *Server) showDevice(q *request) (any, error) {
 		return nil, err
 	}
 	return s.deviceObject(d, s.Hub.Status(d.ID)), nil
-}
-
-// updateDevice renames a device, takes notes, or makes it shout rainbows.
-// Name and notes can come together.
-func (s *Server) updateDevice(q *request) (any, error) {
-	d, err := s.device(q)
-	if err != nil {
-		return nil, err
-	}
-	switch a := &q.args; {
-	case a.files > 0 || a.has("app") || a.has("app_id") || a.has("flash"):
-		return nil, errNoFlash
-	case a.has("signal"):
-		return s.signal(q, d)
-	case a.has("name") || a.has("notes"):
-		return s.describe(q, d)
-	case a.has("product_id"):
-		return nil, errNoProduct
-	case a.has("firmware_updates_forced") || a.has("development") || a.has("desired_firmware_version"):
-		return nil, errNotYet
-	}
-	return nil, plain(400, "Nothing to change: send name, notes or signal")
-}
-
-// describe changes what people say of a device.
-func (s *Server) describe(q *request, d cloud.Device) (any, error) {
-	name, notes := q.args.text("name"), q.args.text("notes")
-	answer := map[string]any{"id": d.ID.String(), "updated_at": stamp(s.Hub.Clock().Now())}
-	if q.args.has("name") {
-		if err := s.checkName(name, d.Owner, d.ID); err != nil {
-			return nil, err
-		}
-		answer["name"] = name
-	}
-	if q.args.has("notes") {
-		answer["notes"] = notes
-	}
-	if q.args.err != nil {
-		return nil, q.args.err
-	}
-	d, err := s.Registry.UpdateDevice(d.ID, func(d *cloud.Device, exists bool) error {
-		if !exists || !q.access.Sees(*d) {
-			return noDevice(q)
-		}
-		if q.args.has("name") {
-			d.Name = name
-		}
-		if q.args.has("notes") {
-			d.Notes = notes
-		}
-		return nil
-	})
-	if err != nil {
-		return nil, err
-	}
-	s.Hub.DeviceChanged(d)
-	return answer, nil
 }
 
 func (s *Server) signal(q *request, d cloud.Device) (any, error) {
@@ -130,7 +76,7 @@ func (s *Server) releaseDevice(q *request) (any, error) {
 		return nil, err
 	}
 	d, err = s.Registry.UpdateDevice(d.ID, func(d *cloud.Device, exists bool) error {
-		if !exists || !q.access.Sees(*d) {
+		if !exists || !q.sees(*d) {
 			return noDevice(q)
 		}
 		d.Owner, d.OwnerAssumed = "", false

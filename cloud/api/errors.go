@@ -59,7 +59,7 @@ var (
 	errNoTransfer  = plain(501, "Devices cannot be transferred here: their owner has to release them first")
 	errHasOwner    = plain(409, "This cloud has its owner already: log in")
 	errSetupCode   = plain(403, "That is not the set-up code. It stands on the server's terminal, and is shown again by: localcloud status")
-	errNoProduct   = plain(501, "Products are not available on this server")
+	errNoProduct   = plain(404, "Product not found")
 )
 
 // noFunction says that a device has no such function.

@@ -21,6 +21,10 @@ func (s *Server) provisionDevice(q *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	product, err := s.productArgument(q)
+	if err != nil {
+		return nil, err
+	}
 	rekeyed := false
 	_, err = s.Registry.UpdateDevice(id, func(d *cloud.Device, exists bool) error {
 		if !within(q.access, id) || (exists && d.Owner != "" && !q.access.Sees(*d)) {
@@ -28,6 +32,9 @@ func (s *Server) provisionDevice(q *request) (any, error) {
 		}
 		rekeyed = exists && !d.Key.Equal(key)
 		d.Key = key
+		if product != 0 {
+			d.Join(product)
+		}
 		return nil
 	})
 	if err != nil {
@@ -45,6 +52,22 @@ func (s *Server) provisionDevice(q *request) (any, error) {
 		answer["claimed"] = true
 	}
 	return answer, nil
+}
+
+// productArgument reads product_id: a product of who asks, or the number of a
+// platform, as particle-cli sends it, which means no product: 0.
+func (s *Server) productArgument(q *request) (int, error) {
+	id := int(q.args.number("product_id", 0))
+	if q.args.err != nil {
+		return 0, q.args.err
+	}
+	switch p, ok := s.Registry.Product(id); {
+	case ok && mayManage(q.access, p):
+		return id, nil
+	case !ok && cloud.PlatformName(id) != "":
+		return 0, nil
+	}
+	return 0, errNoProduct
 }
 
 // redeem gives a device to the user whose claim code it is.
@@ -69,9 +92,6 @@ func provision(q *request) (id keys.DeviceID, key keys.PublicKey, err error) {
 	a.text("claim_code")
 	if a.err != nil {
 		return id, key, a.err
-	}
-	if a.text("product_id") != "" {
-		return id, key, errNoProduct
 	}
 	if id, err = keys.ParseDeviceID(q.variable("id")); err != nil {
 		return id, key, plain(400, "The address has to end with a device id of 24 hex digits")

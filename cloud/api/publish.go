@@ -18,6 +18,7 @@ func (s *Server) publish(q *request) (any, error) {
 		TTL:     uint32(min(a.number("ttl", cloud.DefaultTTL), maxTTL)),
 		Source:  cloud.SourceAPI,
 		Owner:   q.access.User.ID,
+		Product: q.product.ID,
 		Private: a.flag("private", true),
 		Format:  cloud.TextFormat,
 	}

@@ -30,6 +30,11 @@ const (
 
 	hooksList   cloud.Scope = "integrations:list"
 	hooksUpdate cloud.Scope = "integrations:update"
+
+	devicesRelease cloud.Scope = "devices:release"
+	productsList   cloud.Scope = "products:list"
+	productsGet    cloud.Scope = "products:get"
+	productsUpdate cloud.Scope = "products:update"
 )
 
 // routes is the whole API. The first line that fits counts.
@@ -75,6 +80,32 @@ func routes() []route {
 		{post, "/v1/provisioning/{id}", cloud.ScopeDevicesImport, (*Server).provisionDevice},
 		{post, "/v1/binaries", cloud.ScopeDevicesUpdate, notYet(errNoBuild)},
 		{get, "/v1/server/key", open, (*Server).serverKey},
+
+		{get, "/v1/serial_numbers/{serial}", cloud.ScopeDevicesList, (*Server).lookUpSerial},
+
+		{get, "/v1/products", productsList, (*Server).listProducts},
+		{post, "/v1/products", productsUpdate, (*Server).addProduct},
+		{get, "/v1/user/products", productsList, (*Server).listProducts},
+		{post, "/v1/user/products", productsUpdate, (*Server).addProduct},
+		{get, productPath, productsGet, (*Server).showProduct},
+		{put, productPath, productsUpdate, (*Server).updateProduct},
+		{del, productPath, productsUpdate, (*Server).removeProduct},
+		{get, productPath + "/groups", productsGet, (*Server).listGroups},
+		{get, productPath + "/events", events, (*Server).streamProduct},
+		{get, productPath + "/events/{prefix:.*}", events, (*Server).streamProduct},
+		{post, productPath + "/events", cloud.ScopeEventsSend, (*Server).publish},
+		{get, productPath + "/devices/{id}/events", events, (*Server).streamDevice},
+		{get, productPath + "/devices/{id}/events/{prefix:.*}", events, (*Server).streamDevice},
+		{post, productPath + "/device_claims", cloud.ScopeDevicesImport, (*Server).createClaim},
+		{get, productPath + "/devices", cloud.ScopeDevicesList, (*Server).listProductDevices},
+		{post, productPath + "/devices", cloud.ScopeDevicesImport, (*Server).addProductDevices},
+		{get, productPath + "/devices/{id}", cloud.ScopeDevicesGet, (*Server).showDevice},
+		{put, productPath + "/devices/{id}", cloud.ScopeDevicesUpdate, (*Server).updateDevice},
+		{del, productPath + "/devices/{id}", cloud.ScopeDevicesRemove, (*Server).removeProductDevice},
+		{del, productPath + "/devices/{id}/owner", devicesRelease, (*Server).releaseProductDevice},
+		{put, productPath + "/devices/{id}/ping", cloud.ScopeDevicesPing, (*Server).pingDevice},
+		{get, productPath + "/devices/{id}/{variable}", cloud.ScopeVariableGet, (*Server).readVariable},
+		{post, productPath + "/devices/{id}/{function}", cloud.ScopeFunctionCall, (*Server).callFunction},
 
 		{get, "/v1/webhooks", hooksList, noneYet},
 		{post, "/v1/webhooks", hooksUpdate, notYet(errNotYet)},

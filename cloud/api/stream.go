@@ -34,7 +34,15 @@ func (s *Server) streamDevice(q *request) (any, error) {
 		return nil, err
 	}
 	f := q.access.Filter(s.Registry)
-	f.Device = d.ID
+	f.Device, f.Product = d.ID, q.product.ID
+	return s.stream(q, f)
+}
+
+// streamProduct streams the events of a product's devices, whoever owns them, and what is published to it.
+func (s *Server) streamProduct(q *request) (any, error) {
+	f := q.access.Filter(s.Registry)
+	f.Product = q.product.ID
+	f.Reaches = nil // a token that is tied reaches all of this product, or there would be no such product for it
 	return s.stream(q, f)
 }
 

@@ -86,6 +86,26 @@ func TestEachMethodSendsItsRequestAndReadsItsAnswer(t *testing.T) {
 			`GET /v1/localcloud/unknown`, `[{"id":"","reason":"timeout","count":3,"what":"a","next":"b"}]`,
 			`[{"id":"","fingerprint":"","address":"","transport":"","step":"","reason":"timeout","count":3,` +
 				`"first":"0001-01-01T00:00:00Z","last":"0001-01-01T00:00:00Z","what":"a","next":"b"}]`},
+		{"products", func(ctx context.Context, c *Client) (any, error) { return c.Products(ctx) }, `GET /v1/products`, `{"products":[]}`, `[]`},
+		{"product", func(ctx context.Context, c *Client) (any, error) {
+			p, err := c.Product(ctx, "a/b")
+			return p.Devices, err
+		}, `GET /v1/products/a%2Fb`, `{"product":{"id":1,"device_count":3}}`, `3`},
+		{"create product", func(ctx context.Context, c *Client) (any, error) {
+			p, err := c.CreateProduct(ctx, NewProduct{Name: "x", PlatformID: 6})
+			return p.ID, err
+		}, `POST /v1/products {"name":"x","platform_id":6}`, `{"product":{"id":1000}}`, `1000`},
+		{"remove product", func(ctx context.Context, c *Client) (any, error) { return nil, c.RemoveProduct(ctx, "1000") },
+			`DELETE /v1/products/1000`, `{"ok":true}`, `null`},
+		{"devices of a product", func(ctx context.Context, c *Client) (any, error) { return c.ProductDevices(ctx, "1000") },
+			`GET /v1/products/1000/devices?page=1&per_page=500`, `{"devices":[{"id":"0123456789abcdef01234567"}],"meta":{"total_pages":1}}`,
+			`[{"id":"0123456789abcdef01234567"}]`},
+		{"add to product", func(ctx context.Context, c *Client) (any, error) {
+			return c.AddToProduct(ctx, "1000", []string{"a", "b"})
+		}, `POST /v1/products/1000/devices {"ids":["a","b"]}`, `{"updatedDeviceIds":["a"],"nonmemberDeviceIds":["b"],"invalidDeviceIds":[]}`,
+			`{"updatedDeviceIds":["a"],"nonmemberDeviceIds":["b"],"invalidDeviceIds":[]}`},
+		{"drop from product", func(ctx context.Context, c *Client) (any, error) { return nil, c.DropFromProduct(ctx, "1000", "k") },
+			`DELETE /v1/products/1000/devices/k`, `{"ok":true}`, `null`},
 		{"one device of all", func(ctx context.Context, c *Client) (any, error) {
 			d, err := c.AnyDevice(ctx, "k")
 			return d.Limits, err

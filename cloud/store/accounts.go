@@ -125,11 +125,21 @@ func (r *Registry) RemoveUser(id cloud.UserID) error {
 	})
 }
 
-// clear adds to a change what the removal of a user does to tokens, claim codes, webhooks and devices.
+// clear adds to a change what the removal of a user does to tokens, claim codes, webhooks, products and devices.
 func (r *Registry) clear(c *change, id cloud.UserID) error {
 	for t := range r.tokens.all() {
 		if t.User == id {
 			c.add(r.tokens.remove(t.ID))
+		}
+	}
+	for before := range r.products.all() {
+		if before.Owner != id {
+			continue
+		}
+		p := *before
+		p.Owner = ""
+		if err := c.put(r.products.put(p)); err != nil {
+			return err
 		}
 	}
 	for k := range r.claims.all() {

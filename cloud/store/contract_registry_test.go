@@ -155,7 +155,8 @@ func everyFieldSurvives(t *testing.T, w *world) {
 	var token cloud.Token
 	var settings cloud.Settings
 	var hook cloud.Hook
-	for _, v := range []any{&d, &u, &token, &settings, &hook} {
+	var product cloud.Product
+	for _, v := range []any{&d, &u, &token, &settings, &hook, &product} {
 		fillIn(t, reflect.ValueOf(v).Elem())
 	}
 	r := w.Registry()
@@ -169,7 +170,8 @@ func everyFieldSurvives(t *testing.T, w *world) {
 	if err := r.AddHook(hook); err != nil {
 		t.Fatal(err)
 	}
-	for _, v := range []any{d, u, settings, must2(r.Hook(hook.ID))} {
+	product = must(r.UpdateProduct(7, func(to *cloud.Product, _ bool) error { *to = product; return nil }))
+	for _, v := range []any{d, u, settings, must2(r.Hook(hook.ID)), product} {
 		wantFilled(t, reflect.ValueOf(v))
 	}
 	wantUnshared(t, hook, must2(r.Hook(hook.ID)))
@@ -191,6 +193,7 @@ func everyFieldSurvives(t *testing.T, w *world) {
 		wantSame(t, must2(r.Token(token.ID)), token)
 		wantSame(t, r.Settings(), settings)
 		wantSame(t, must2(r.Hook(hook.ID)), hook)
+		wantSame(t, must2(r.Product(7)), product)
 		w.open(Options{})
 	}
 }

@@ -69,6 +69,7 @@ var contract = []struct {
 	{"tokens come oldest first and by user", tokensOldestFirst},
 	{"tokens are stored all or none", tokensAllOrNone},
 	{"many tokens are removed, unknown ones do not matter", tokensRemoved},
+	{"products are kept by id", productsKept},
 	{"a claim code changes one device once", claimRedeemedOnce},
 	{"claim codes are few, and go when they are over", claimsBounded},
 	{"claim codes go with their user", claimsGoWithTheirUser},

@@ -20,6 +20,7 @@ import (
 //	device    12 bytes            if flagDevice
 //	source    text                if flagSource
 //	owner     text                if flagOwner
+//	product   unsigned            if flagProduct
 //	format    signed              if flagFormat; otherwise TextFormat
 //	published signed, unsigned    if flagPublished: seconds since 1970, nanoseconds; otherwise the id's time
 //	data      text                if flagData; otherwise the event has none (nil)
@@ -33,7 +34,7 @@ const (
 	flagFormat
 	flagPublished
 	flagData
-	unknownFlags = 0xff &^ (flagData<<1 - 1)
+	flagProduct
 )
 
 var (
@@ -55,6 +56,9 @@ func appendEvent(b []byte, ev *cloud.Event) []byte {
 	}
 	if flags&flagOwner != 0 {
 		b = appendText(b, string(ev.Owner))
+	}
+	if flags&flagProduct != 0 {
+		b = binary.AppendUvarint(b, uint64(ev.Product))
 	}
 	if flags&flagFormat != 0 {
 		b = binary.AppendVarint(b, int64(ev.Format))
@@ -82,6 +86,7 @@ func eventFlags(ev *cloud.Event) byte {
 		{flagFormat, ev.Format != cloud.TextFormat},
 		{flagPublished, !ev.PublishedAt.Equal(ev.ID.Time())},
 		{flagData, ev.Data != nil},
+		{flagProduct, ev.Product != 0},
 	} {
 		if f.set {
 			flags |= f.bit
@@ -100,7 +105,7 @@ func parseEvent(id cloud.EventID, b []byte) (*cloud.Event, error) {
 	if len(b) < 2 {
 		return nil, errEventDamaged
 	}
-	if b[0] != eventVersion || b[1]&unknownFlags != 0 {
+	if b[0] != eventVersion {
 		return nil, errEventVersion
 	}
 	flags := b[1]
@@ -116,6 +121,9 @@ func parseEvent(id cloud.EventID, b []byte) (*cloud.Event, error) {
 	}
 	if flags&flagOwner != 0 {
 		ev.Owner = cloud.UserID(r.text())
+	}
+	if flags&flagProduct != 0 {
+		ev.Product = int(r.unsigned(cloud.MaxProductID))
 	}
 	if flags&flagFormat != 0 {
 		ev.Format = int(r.signed(math.MinInt, math.MaxInt))

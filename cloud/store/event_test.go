@@ -61,7 +61,7 @@ func TestEventBytes(t *testing.T) {
 func TestParseEventRefuses(t *testing.T) {
 	for text, want := range map[string]error{
 		"02000000":                     errEventVersion,
-		"01800000":                     errEventVersion, // a flag of the future
+		"01800000808004":               errEventDamaged, // product of more than 16 bits
 		"0100ffffffff1000":             errEventDamaged, // TTL of more than 32 bits
 		"010000ffffffffffffffffff01":   errEventDamaged, // name of 2^63 bytes
 		"01003cffffffffffffffffffffff": errEventDamaged, // number of more than 64 bits

@@ -87,7 +87,7 @@ func checkRegistry(db *disk, newest *snapshot) (err error) {
 	if err := db.verify(); err != nil {
 		return err
 	}
-	for _, t := range []interface{ load(kv) error }{newDevices(), newUsers(), newTokens(), newClaims(), newSettings()} {
+	for _, t := range []interface{ load(kv) error }{newDevices(), newUsers(), newTokens(), newProducts(), newClaims(), newSettings()} {
 		if err := t.load(db); err != nil {
 			return err
 		}

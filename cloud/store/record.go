@@ -15,6 +15,7 @@ import (
 //	d <12 bytes device id>   deviceRecord
 //	u <user id>              cloud.User
 //	t <token id>             cloud.Token
+//	p <id, be16>             cloud.Product
 //	k <claim id>             cloud.Claim
 //	s                        cloud.Settings
 //	w <webhook id>           cloud.Hook
@@ -23,6 +24,7 @@ const (
 	prefixDevice   = 'd'
 	prefixUser     = 'u'
 	prefixToken    = 't'
+	prefixProduct  = 'p'
 	prefixClaim    = 'k'
 	prefixSettings = 's'
 	prefixHook     = 'w'
@@ -98,6 +100,11 @@ func newUsers() *table[cloud.UserID, cloud.User] {
 func newTokens() *table[cloud.TokenID, cloud.Token] {
 	return newTable(prefixToken, encodeRecord[cloud.Token], decodeRecord[cloud.Token],
 		func(t cloud.Token) cloud.TokenID { return t.ID }, func(id cloud.TokenID) []byte { return []byte(id) })
+}
+
+func newProducts() *table[int, cloud.Product] {
+	return newTable(prefixProduct, encodeRecord[cloud.Product], decodeRecord[cloud.Product],
+		func(p cloud.Product) int { return p.ID }, func(id int) []byte { return []byte{byte(id >> 8), byte(id)} })
 }
 
 func newClaims() *table[cloud.ClaimID, cloud.Claim] {

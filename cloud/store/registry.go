@@ -35,6 +35,7 @@ type Registry struct {
 	devices  *table[keys.DeviceID, cloud.Device]
 	users    *table[cloud.UserID, cloud.User]
 	tokens   *table[cloud.TokenID, cloud.Token]
+	products *table[int, cloud.Product]
 	claims   *table[cloud.ClaimID, cloud.Claim]
 	settings *table[onlySettings, cloud.Settings]
 	hooks    *table[cloud.HookID, cloud.Hook]
@@ -59,10 +60,10 @@ func newRegistryAt(space *reserve, db kv, commit func([]op) error, logger *slog.
 		db: db, logger: logger, space: space, number: last.number, changed: make(chan struct{}, 1),
 		turn: make(chan struct{}, 1), wake: make(chan struct{}, 1), ended: make(chan struct{}),
 		devices: newDevices(), users: newUsers(), tokens: newTokens(), claims: newClaims(), settings: newSettings(),
-		hooks: newHooks(),
+		hooks: newHooks(), products: newProducts(),
 	}
 	r.commit = r.counted(commit)
-	for _, t := range []interface{ load(kv) error }{r.devices, r.users, r.tokens, r.claims, r.settings, r.hooks} {
+	for _, t := range []interface{ load(kv) error }{r.devices, r.users, r.tokens, r.claims, r.settings, r.hooks, r.products} {
 		if err := t.load(db); err != nil {
 			return nil, err
 		}

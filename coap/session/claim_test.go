@@ -30,7 +30,7 @@ func TestClaimCodeGivesTheDeviceToItsUser(t *testing.T) {
 			}
 		}
 		code := func() cloud.ClaimCode {
-			c, err := cloud.NewClaim(s.registry, s.owner, s.hub.Clock().Now())
+			c, err := cloud.NewClaim(s.registry, s.owner, 0, s.hub.Clock().Now())
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -44,6 +44,7 @@ type commands struct {
 	User    userCmd    `cmd:"" help:"People who may log in: add, list, passwd, remove."`
 	Token   tokenCmd   `cmd:"" help:"Access tokens, with which programs and pages get in: create, list, revoke."`
 	Device  deviceCmd  `cmd:"" help:"Your boards: list, adopt, call, get and more."`
+	Product productCmd `cmd:"" help:"Fleets of boards: create, list, show, add, drop, remove."`
 	Policy  policyCmd  `cmd:"" help:"How many events devices may send (rate limits): show, set."`
 	Keys    keysCmd    `cmd:"" help:"The key by which boards know this server: show, export."`
 	Events  eventsCmd  `cmd:"" help:"Watch what devices publish, as it happens."`
