@@ -246,20 +246,20 @@ func TestTokenOfAProductUsesItsRoutes(t *testing.T) {
 	w.product(1300, "alice", strayID)
 	token := as(w.token("alice", "product:1200"))
 	for request, status := range map[string]int{
-		"GET /v1/products/1200":                     200,
-		"GET /v1/products/1200/devices":             200,
-		"POST /v1/products/1200/devices/lamp/led":   200,
-		"GET /v1/products/1200/events":              200,
-		"POST /v1/products/1200/events?name=x":      403, // only when the scope is given by name
-		"PUT /v1/products/1200?name=x":              403,
-		"DELETE /v1/products/1200":                  403,
-		"POST /v1/products?name=x":                  403,
-		"GET /v1/products/1300":                     404,
-		"GET /v1/products/1300/events":              404,
-		"GET /v1/products/1300/devices/" + strayID:  404,
-		"PUT /v1/devices/lamp?product_id=1300":      404,
-		"GET /v1/devices/lamp":                      200,
-		"PUT /v1/products/1200/devices/lamp?name=x": 200,
+		"GET /v1/products/1200":                               200,
+		"GET /v1/products/1200/devices":                       200,
+		"POST /v1/products/1200/devices/" + lampID + "/led":   200,
+		"GET /v1/products/1200/events":                        200,
+		"POST /v1/products/1200/events?name=x":                403, // only when the scope is given by name
+		"PUT /v1/products/1200?name=x":                        403,
+		"DELETE /v1/products/1200":                            403,
+		"POST /v1/products?name=x":                            403,
+		"GET /v1/products/1300":                               404,
+		"GET /v1/products/1300/events":                        404,
+		"GET /v1/products/1300/devices/" + strayID:            404,
+		"PUT /v1/devices/" + lampID + "?product_id=1300":      404,
+		"GET /v1/devices/" + lampID:                           200,
+		"PUT /v1/products/1200/devices/" + lampID + "?name=x": 200,
 	} {
 		if a := w.do(request, token, cancelled); a.status != status {
 			t.Errorf("%s: %d %s, want %d", request, a.status, a.body, status)
