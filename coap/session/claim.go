@@ -11,19 +11,19 @@ func (d *Device) claim(code cloud.ClaimCode) {
 	switch cloud.KindOf(err) {
 	case cloud.Other:
 		if err != nil {
-			d.logger.Warn("claim code not looked at", "err", err)
+			d.log().Warn("claim code not looked at", "err", err)
 			return
 		}
 		d.record = record
 		d.hub.DeviceChanged(record)
-		d.logger.Info("device claimed by its code", "owner", string(record.Owner))
+		d.log().Info("device claimed by its code", "owner", string(record.Owner))
 	case cloud.NotExist:
 		if record, _ = d.registry.Device(id); record.Owner == "" {
-			d.logger.Info("the device shows a claim code that is not good", "next", "set it up again, or claim it by its id")
+			d.log().Info("the device shows a claim code that is not good", "next", "set it up again, or claim it by its id")
 			return
 		}
 	default:
-		d.logger.Warn("device not claimed by its code", "err", err)
+		d.log().Warn("device not claimed by its code", "err", err)
 		return
 	}
 	d.session.Claimed()

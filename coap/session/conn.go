@@ -106,13 +106,12 @@ func (d *Device) Ping(ctx context.Context) error {
 // Offer implements cloud.Conn and cloud.Listener. The Hub calls it while it
 // is locked; nothing here calls the Hub while d.mu is held.
 func (d *Device) Offer(ev *cloud.Event) bool {
-	select {
-	case d.events <- ev:
-	default:
-		return false
-	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if len(d.events) >= eventQueue {
+		return false
+	}
+	d.events = append(d.events, ev)
 	d.wakeLocked()
 	return true
 }

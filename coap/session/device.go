@@ -52,13 +52,12 @@ type Device struct {
 	link     Link
 	hub      *cloud.Hub
 	registry cloud.Registry
-	logger   *slog.Logger
+	logger   *slog.Logger // of all devices; see log
 	begun    time.Time
 	heard    atomic.Int64 // nanoseconds from begun to the last message
 
-	events      chan *cloud.Event // from the Hub; when it is full the event is lost for this device and counted by the Hub
-	uncommitted chan struct{}     // a place for each publish that waits for the disk; when it is full the socket is not read
-	gone        chan struct{}     // closed by Close
+	uncommitted chan struct{} // a place for each publish that waits for the disk; when it is full the socket is not read
+	gone        chan struct{} // closed by Close
 
 	// Owned by the goroutine of Run.
 	session  *Session
@@ -66,11 +65,12 @@ type Device struct {
 	record   cloud.Device
 
 	mu      sync.Mutex
-	inbox   []command // calls and the like; more than inboxSize are refused as Limited
-	acks    []verdict // publishes that are committed or failed; bounded by uncommitted
-	woken   bool      // something waits; Read must not begin
-	reading bool      // Run is in Read
-	closed  error     // why, once Close was called
+	events  []*cloud.Event // from the Hub; beyond eventQueue an event is lost for this device and counted by the Hub
+	inbox   []command      // calls and the like; more than inboxSize are refused as Limited
+	acks    []verdict      // publishes that are committed or failed; bounded by uncommitted
+	woken   bool           // something waits; Read must not begin
+	reading bool           // Run is in Read
+	closed  error          // why, once Close was called
 }
 
 // command is something to do on the device's goroutine.
@@ -88,9 +88,7 @@ func NewDevice(l Link, hub *cloud.Hub, registry cloud.Registry, logger *slog.Log
 	now := time.Now()
 	d := &Device{
 		link: l, hub: hub, registry: registry, record: record,
-		logger: logger.With("device", l.DeviceID().String()),
-		events: make(chan *cloud.Event, eventQueue), uncommitted: make(chan struct{}, maxUncommitted),
-		gone: make(chan struct{}), begun: now,
+		logger: logger, uncommitted: make(chan struct{}, maxUncommitted), gone: make(chan struct{}), begun: now,
 	}
 	d.session = New(now, Config{
 		Device: l.DeviceID(), Name: record.Name, IP: hostOf(l.RemoteAddr()),
@@ -98,6 +96,10 @@ func NewDevice(l Link, hub *cloud.Hub, registry cloud.Registry, logger *slog.Log
 	})
 	return d
 }
+
+// log returns the logger that names the device. It is made when there is something to say: most devices are
+// connected for weeks and say nothing.
+func (d *Device) log() *slog.Logger { return d.logger.With("device", d.link.DeviceID().String()) }
 
 func hostOf(a net.Addr) string {
 	host, _, err := net.SplitHostPort(a.String())
@@ -121,7 +123,7 @@ func (d *Device) Run(ctx context.Context) error {
 func (d *Device) guard(ctx context.Context) (err error) {
 	defer func() {
 		if r := recover(); r != nil {
-			d.logger.Error("panic in a device's connection", "panic", r, "stack", string(debug.Stack()))
+			d.log().Error("panic in a device's connection", "panic", r, "stack", string(debug.Stack()))
 			err = fmt.Errorf("panic: %v", r)
 		}
 	}()
@@ -171,7 +173,7 @@ func (d *Device) receive(message []byte) error {
 	d.heard.Store(int64(now.Sub(d.begun)))
 	if d.logger.Enabled(context.Background(), slog.LevelDebug) {
 		if m, err := coap.Parse(message); err == nil {
-			d.logger.Debug("from device", "message", m)
+			d.log().Debug("from device", "message", m)
 		}
 	}
 	return d.session.Receive(now, message)
@@ -207,8 +209,8 @@ func (d *Device) wakeLocked() {
 // drain runs what the inbox holds and hands the session its events.
 func (d *Device) drain(now time.Time) error {
 	d.mu.Lock()
-	commands, acks, closed := d.inbox, d.acks, d.closed
-	d.inbox, d.acks, d.woken = nil, nil, false
+	commands, acks, events, closed := d.inbox, d.acks, d.events, d.closed
+	d.inbox, d.acks, d.events, d.woken = nil, nil, nil, false
 	d.mu.Unlock()
 	for _, a := range acks {
 		d.session.Acknowledge(a.message, a.err)
@@ -220,14 +222,9 @@ func (d *Device) drain(now time.Time) error {
 	for _, run := range commands {
 		run(now)
 	}
-	for range eventQueue { // all that were there at the start; later ones have woken us again
-		select {
-		case ev := <-d.events:
-			if !d.session.Send(ev) {
-				d.logger.Debug("event not sent to device", "event", ev)
-			}
-		default:
-			return nil
+	for _, ev := range events {
+		if !d.session.Send(ev) {
+			d.log().Debug("event not sent to device", "event", ev)
 		}
 	}
 	return nil
@@ -260,7 +257,7 @@ func (d *Device) flush() error {
 	for _, b := range out {
 		if d.logger.Enabled(context.Background(), slog.LevelDebug) {
 			if m, err := coap.Parse(b); err == nil {
-				d.logger.Debug("to device", "message", m)
+				d.log().Debug("to device", "message", m)
 			}
 		}
 		if err := d.link.Write(b); err != nil {
@@ -290,7 +287,7 @@ func (d *Device) end(err error) {
 // keep changes the device's record in the registry, if the device is still there.
 func (d *Device) keep(change func(*cloud.Device)) {
 	if err := d.update(change); err != nil {
-		d.logger.Warn("device's record not stored", "err", err)
+		d.log().Warn("device's record not stored", "err", err)
 	}
 }
 

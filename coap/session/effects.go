@@ -49,10 +49,10 @@ func (d *Device) arrive(ctx context.Context, h coap.Hello) error {
 	case cloud.KindOf(err) == cloud.NotExist:
 		return err // removed since it was let in
 	case err != nil: // such as a full disk, which keeps nobody offline
-		d.logger.Warn("device's record not stored", "err", err)
+		d.log().Warn("device's record not stored", "err", err)
 	}
 	d.presence = d.hub.Arrive(ctx, cloud.Arrival{Conn: d, Device: d.record, Address: address, Begun: d.begun})
-	d.logger.Info("device online", "address", address, "platform", cloud.PlatformName(d.record.PlatformID),
+	d.log().Info("device online", "address", address, "platform", cloud.PlatformName(d.record.PlatformID),
 		"system", d.record.SystemVersion)
 	return nil
 }
@@ -126,7 +126,7 @@ func (d *Device) publish(ctx context.Context, p Published) {
 		return
 	}
 	<-d.uncommitted
-	d.logger.Debug("event refused", "event", &ev, "err", err)
+	d.log().Debug("event refused", "event", &ev, "err", err)
 	if p.Confirmable {
 		d.session.Acknowledge(p.Message, err)
 	}

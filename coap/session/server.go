@@ -63,9 +63,15 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 			return fmt.Errorf("accept devices: %w", err)
 		}
 		all.Go(func() {
-			leave := sync.OnceFunc(func() { <-places })
-			defer leave()
-			s.serve(devices, nc, leave)
+			l, err := s.Handshake(devices, nc)
+			<-places
+			if err != nil {
+				nc.Close()
+				return
+			}
+			// On a goroutine of its own, with a stack that the handshake has not made
+			// large: it is most of what a device costs that is only connected.
+			all.Go(func() { s.serve(devices, l) })
 		})
 	}
 }
@@ -86,17 +92,10 @@ func (s *Server) accept(ctx context.Context, ln net.Listener) (net.Conn, error) 
 	}
 }
 
-// serve runs one connection; proved is called when the handshake is over.
-func (s *Server) serve(ctx context.Context, nc net.Conn, proved func()) {
-	defer nc.Close()
-	l, err := s.Handshake(ctx, nc)
-	proved()
-	if err != nil {
-		return
-	}
+// serve talks to a device until its connection ends.
+func (s *Server) serve(ctx context.Context, l Link) {
 	d := NewDevice(l, s.Hub, s.Registry, s.Logger)
-	err = d.Run(ctx)
-	s.ended(d, err)
+	s.ended(d, d.Run(ctx))
 }
 
 // ended says in the log why a connection ended, and on the list of knocks when the device never got online.
@@ -106,7 +105,7 @@ func (s *Server) ended(d *Device, err error) {
 		if errors.Is(err, errProtocol) {
 			level = slog.LevelWarn
 		}
-		d.logger.Log(context.Background(), level, "device offline", "reason", err)
+		d.log().Log(context.Background(), level, "device offline", "reason", err)
 		return
 	}
 	k := keys.Knock{
@@ -114,7 +113,7 @@ func (s *Server) ended(d *Device, err error) {
 		Address: d.link.RemoteAddr().String(), Transport: "tcp", Step: keys.StepHello, Reason: reasonOf(err),
 	}
 	what, next := k.Explain()
-	d.logger.Warn("device not let in", "address", k.Address, "reason", err, "what", what, "next", next)
+	d.log().Warn("device not let in", "address", k.Address, "reason", err, "what", what, "next", next)
 	if s.Knock != nil {
 		s.Knock(k)
 	}

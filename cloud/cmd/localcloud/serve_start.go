@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"sync"
 	"syscall"
 
 	"localcloud/cloud"
@@ -97,6 +98,9 @@ func (s *server) run(ctx context.Context) {
 	ctx, s.devices = context.WithCancel(ctx)
 	go func() {
 		defer close(s.devicesEnd)
+		var relaxing sync.WaitGroup
+		defer relaxing.Wait()
+		relaxing.Go(func() { relax(ctx, func() int { return s.parts.hub.Totals().Online }, releaseMemory) })
 		if err := deviceServer(s.parts, s.logger).Serve(ctx, s.tcpSocket); err != nil {
 			s.failed <- err
 		}
