@@ -14,6 +14,8 @@ func (s *Server) updateDevice(q *request) (any, error) {
 		return nil, err
 	}
 	switch a := &q.args; {
+	case isSource(a.uploadName):
+		return nil, errNoBuild
 	case a.files > 0 || a.has("app") || a.has("app_id") || a.flag("flash", false):
 		return nil, errNoFlash
 	case a.has("signal"):

@@ -29,7 +29,8 @@ type args struct {
 	query map[string]string
 	files int // parts of a multipart body that are files
 
-	upload []byte // the first of these; nil: it has more than maxText bytes
+	upload     []byte // the first of these; nil: it has more than maxText bytes
+	uploadName string // as it came, which may be a path
 
 	err error // the first argument that made no sense
 }
@@ -119,7 +120,7 @@ func (a *args) readMultipart(r *multipart.Reader) error {
 			return bodyError(err)
 		}
 		if _, params, _ := mime.ParseMediaType(part.Header.Get("Content-Disposition")); params["filename"] != "" {
-			if err := a.readFile(part); err != nil {
+			if err := a.readFile(part, params["filename"]); err != nil {
 				return bodyError(err)
 			}
 			continue
@@ -138,9 +139,10 @@ func (a *args) readMultipart(r *multipart.Reader) error {
 }
 
 // readFile keeps the first file unless it is long, and counts all.
-func (a *args) readFile(part io.Reader) error {
+func (a *args) readFile(part io.Reader, name string) error {
 	a.files++
 	if a.files == 1 {
+		a.uploadName = name
 		b, err := io.ReadAll(io.LimitReader(part, maxText+1))
 		if err != nil {
 			return err

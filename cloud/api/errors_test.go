@@ -35,7 +35,7 @@ func TestEveryKindHasAStatus(t *testing.T) {
 
 func TestUnknownAddressAndMethod(t *testing.T) {
 	w := newWorld(t)
-	for _, request := range []string{"GET /", "GET /v1", "GET /v2/devices", "POST /v1/nothing/here", "GET /v1/devices/a/b/c", "GET /v1/library", "HEAD /v1/sims/89"} {
+	for _, request := range []string{"GET /", "GET /v1", "GET /v2/devices", "POST /v1/nothing/here", "GET /v1/devices/a/b/c", "GET /v1/library", "HEAD /v1/networks/89"} {
 		w.do(request, as(w.alice)).fails(404, errNoRoute.code, errNoRoute.text)
 	}
 	for request, allow := range map[string]string{

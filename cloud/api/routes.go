@@ -35,6 +35,11 @@ const (
 	productsList   cloud.Scope = "products:list"
 	productsGet    cloud.Scope = "products:get"
 	productsUpdate cloud.Scope = "products:update"
+	teamList       cloud.Scope = "teams.users:list"
+	teamUpdate     cloud.Scope = "teams.users:update"
+	teamRemove     cloud.Scope = "teams.users:remove"
+	firmwareList   cloud.Scope = "firmware:list"
+	firmwareCreate cloud.Scope = "firmware:create"
 )
 
 // routes is the whole API. The first line that fits counts.
@@ -81,6 +86,24 @@ func routes() []route {
 		{post, "/v1/binaries", cloud.ScopeDevicesUpdate, notYet(errNoBuild)},
 		{get, "/v1/server/key", open, (*Server).serverKey},
 
+		{get, "/v1/binaries/{binary}", cloud.ScopeDevicesUpdate, notYet(errNoBinary)},
+		{get, "/v1/build_targets", anyToken, listBuildTargets},
+		{get, "/v1/device-os/versions", open, listOSVersions},
+		{get, "/v1/device-os/versions/{version}", open, notYet(errNoOSBuild)},
+		{get, "/v1/libraries", anyToken, listLibraries},
+		{post, "/v1/libraries", anyToken, notYet(errNoLibraries)},
+		{get, "/v1/libraries/{library}", anyToken, notYet(errNoLibrary)},
+		{get, "/v1/libraries/{library}/{rest:.*}", anyToken, notYet(errNoLibrary)},
+		{get, "/v1/orgs", anyToken, listOrgs},
+		{get, "/v1/orgs/{org}", anyToken, notYet(errNoOrg)},
+		{get, "/v1/orgs/{org}/{rest:.*}", anyToken, notYet(errNoOrg)},
+		{post, "/v1/orgs/{org}/{rest:.*}", anyToken, notYet(errNoOrg)},
+		{get, "/v1/sims", anyToken, noneYet},
+		{get, "/v1/sims/{iccid}", anyToken, notYet(errNoSIM)},
+		{http.MethodHead, "/v1/sims/{iccid}", anyToken, notYet(errNoSIM)},
+		{put, "/v1/sims/{iccid}", anyToken, notYet(errNoSIM)},
+		{del, "/v1/sims/{iccid}", anyToken, notYet(errNoSIM)},
+		{get, "/v1/sims/{iccid}/{rest:.*}", anyToken, notYet(errNoSIM)},
 		{get, "/v1/serial_numbers/{serial}", cloud.ScopeDevicesList, (*Server).lookUpSerial},
 
 		{get, "/v1/products", productsList, (*Server).listProducts},
@@ -91,6 +114,18 @@ func routes() []route {
 		{put, productPath, productsUpdate, (*Server).updateProduct},
 		{del, productPath, productsUpdate, (*Server).removeProduct},
 		{get, productPath + "/groups", productsGet, (*Server).listGroups},
+		{get, productPath + "/team", teamList, (*Server).listTeam},
+		{post, productPath + "/team", teamUpdate, (*Server).addMember},
+		{put, productPath + "/team/{username}", teamUpdate, (*Server).changeMemberScopes},
+		{post, productPath + "/team/{username}", teamUpdate, (*Server).changeMemberScopes},
+		{del, productPath + "/team/{username}", teamRemove, (*Server).removeMember},
+		{get, productPath + "/firmware", firmwareList, noneYet},
+		{post, productPath + "/firmware", firmwareCreate, notYet(errNotYet)},
+		{put, productPath + "/firmware/release", firmwareCreate, notYet(errNotYet)},
+		{get, productPath + "/firmware/{version}", firmwareList, notYet(errNoFirmware)},
+		{put, productPath + "/firmware/{version}", firmwareCreate, notYet(errNoFirmware)},
+		{del, productPath + "/firmware/{version}", firmwareCreate, notYet(errNoFirmware)},
+		{get, productPath + "/firmware/{version}/binary", firmwareList, notYet(errNoFirmware)},
 		{get, productPath + "/events", events, (*Server).streamProduct},
 		{get, productPath + "/events/{prefix:.*}", events, (*Server).streamProduct},
 		{post, productPath + "/events", cloud.ScopeEventsSend, (*Server).publish},
