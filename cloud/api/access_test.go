@@ -32,7 +32,7 @@ var callers = []struct {
 // status that each caller gets. 400 in the first column is "no token".
 var may = []struct {
 	route  string // as in routes.go
-	path   string // what is sent; "SECRET" and "PUBLIC" stand for a token of alice and its id
+	path   string // what is sent; "SECRET" and "PUBLIC" stand for a token of alice and its id, "HOOK" for a webhook of hers, "FLEETHOOK" for one of her product
 	body   string
 	status [8]int
 }{
@@ -135,15 +135,29 @@ var may = []struct {
 	{"POST /v1/products/{product}/devices/{id}/{function}", "/v1/products/1200/devices/lamp/led", "args=x", [8]int{400, 401, 404, 403, 404, 404, 200, 200}},
 
 	{"GET /v1/webhooks", "/v1/webhooks", "", [8]int{400, 401, 200, 200, 403, 403, 200, 200}},
-	{"POST /v1/webhooks", "/v1/webhooks", "", [8]int{400, 401, 501, 403, 403, 403, 501, 501}},
-	{"GET /v1/webhooks/{hook}", "/v1/webhooks/1", "", [8]int{400, 401, 501, 501, 403, 403, 501, 501}},
-	{"DELETE /v1/webhooks/{hook}", "/v1/webhooks/1", "", [8]int{400, 401, 501, 403, 403, 403, 501, 501}},
+	{"POST /v1/webhooks", "/v1/webhooks", "event=x&url=http://192.0.2.1/", [8]int{400, 401, 201, 403, 403, 403, 201, 201}},
+	{"GET /v1/webhooks/{hook}", "/v1/webhooks/HOOK", "", [8]int{400, 401, 404, 200, 403, 403, 200, 200}},
+	{"PUT /v1/webhooks/{hook}", "/v1/webhooks/HOOK", "event=x&url=http://192.0.2.1/", [8]int{400, 401, 404, 403, 403, 403, 200, 200}},
+	{"DELETE /v1/webhooks/{hook}", "/v1/webhooks/HOOK", "", [8]int{400, 401, 404, 403, 403, 403, 200, 200}},
 	{"GET /v1/integrations", "/v1/integrations", "", [8]int{400, 401, 200, 200, 403, 403, 200, 200}},
-	{"POST /v1/integrations", "/v1/integrations", "", [8]int{400, 401, 501, 403, 403, 403, 501, 501}},
-	{"GET /v1/integrations/{hook}", "/v1/integrations/1", "", [8]int{400, 401, 501, 501, 403, 403, 501, 501}},
-	{"PUT /v1/integrations/{hook}", "/v1/integrations/1", "", [8]int{400, 401, 501, 403, 403, 403, 501, 501}},
-	{"DELETE /v1/integrations/{hook}", "/v1/integrations/1", "", [8]int{400, 401, 501, 403, 403, 403, 501, 501}},
-	{"POST /v1/integrations/{hook}/test", "/v1/integrations/1/test", "", [8]int{400, 401, 501, 403, 403, 403, 501, 501}},
+	{"POST /v1/integrations", "/v1/integrations", "event=x&url=http://192.0.2.1/", [8]int{400, 401, 201, 403, 403, 403, 201, 201}},
+	{"GET /v1/integrations/{hook}", "/v1/integrations/HOOK", "", [8]int{400, 401, 404, 200, 403, 403, 200, 200}},
+	{"PUT /v1/integrations/{hook}", "/v1/integrations/HOOK", "event=x&url=http://192.0.2.1/", [8]int{400, 401, 404, 403, 403, 403, 200, 200}},
+	{"DELETE /v1/integrations/{hook}", "/v1/integrations/HOOK", "", [8]int{400, 401, 404, 403, 403, 403, 200, 200}},
+	{"POST /v1/integrations/{hook}/test", "/v1/integrations/HOOK/test", "", [8]int{400, 401, 404, 403, 403, 403, 502, 502}},
+	{"GET /v1/integrations/{hook}/log", "/v1/integrations/HOOK/log", "", [8]int{400, 401, 404, 200, 403, 403, 200, 200}},
+	{"GET /v1/products/{product}/webhooks", "/v1/products/1200/webhooks", "", [8]int{400, 401, 404, 200, 403, 403, 200, 200}},
+	{"POST /v1/products/{product}/webhooks", "/v1/products/1200/webhooks", "event=x&url=http://192.0.2.1/", [8]int{400, 401, 404, 403, 403, 403, 201, 201}},
+	{"GET /v1/products/{product}/webhooks/{hook}", "/v1/products/1200/webhooks/FLEETHOOK", "", [8]int{400, 401, 404, 200, 403, 403, 200, 200}},
+	{"PUT /v1/products/{product}/webhooks/{hook}", "/v1/products/1200/webhooks/FLEETHOOK", "event=x&url=http://192.0.2.1/", [8]int{400, 401, 404, 403, 403, 403, 200, 200}},
+	{"DELETE /v1/products/{product}/webhooks/{hook}", "/v1/products/1200/webhooks/FLEETHOOK", "", [8]int{400, 401, 404, 403, 403, 403, 200, 200}},
+	{"GET /v1/products/{product}/integrations", "/v1/products/1200/integrations", "", [8]int{400, 401, 404, 200, 403, 403, 200, 200}},
+	{"POST /v1/products/{product}/integrations", "/v1/products/1200/integrations", "event=x&url=http://192.0.2.1/", [8]int{400, 401, 404, 403, 403, 403, 201, 201}},
+	{"GET /v1/products/{product}/integrations/{hook}", "/v1/products/1200/integrations/FLEETHOOK", "", [8]int{400, 401, 404, 200, 403, 403, 200, 200}},
+	{"PUT /v1/products/{product}/integrations/{hook}", "/v1/products/1200/integrations/FLEETHOOK", "event=x&url=http://192.0.2.1/", [8]int{400, 401, 404, 403, 403, 403, 200, 200}},
+	{"DELETE /v1/products/{product}/integrations/{hook}", "/v1/products/1200/integrations/FLEETHOOK", "", [8]int{400, 401, 404, 403, 403, 403, 200, 200}},
+	{"POST /v1/products/{product}/integrations/{hook}/test", "/v1/products/1200/integrations/FLEETHOOK/test", "", [8]int{400, 401, 404, 403, 403, 403, 502, 502}},
+	{"GET /v1/products/{product}/integrations/{hook}/log", "/v1/products/1200/integrations/FLEETHOOK/log", "", [8]int{400, 401, 404, 200, 403, 403, 200, 200}},
 
 	{"GET /v1/localcloud/status", "/v1/localcloud/status", "", [8]int{400, 401, 403, 403, 403, 403, 403, 200}},
 	{"GET /v1/localcloud/session", "/v1/localcloud/session", "", [8]int{403, 200, 200, 200, 200, 200, 200, 200}}, // these pages come by a foreign name
@@ -172,6 +186,9 @@ var may = []struct {
 	{"PUT /v1/localcloud/products/{product}/policy", "/v1/localcloud/products/12/policy", "policy=off", [8]int{400, 401, 403, 403, 403, 403, 403, 200}},
 	{"GET /v1/localcloud/clock", "/v1/localcloud/clock", "", [8]int{400, 401, 403, 403, 403, 403, 403, 200}},
 	{"PUT /v1/localcloud/clock", "/v1/localcloud/clock", "time=2026-11-21T12:00:00Z", [8]int{400, 401, 403, 403, 403, 403, 403, 200}},
+	{"GET /v1/localcloud/webhook-targets", "/v1/localcloud/webhook-targets", "", [8]int{400, 401, 403, 403, 403, 403, 403, 200}},
+	{"POST /v1/localcloud/webhook-targets", "/v1/localcloud/webhook-targets", "target=127.0.0.1", [8]int{400, 401, 403, 403, 403, 403, 403, 200}},
+	{"DELETE /v1/localcloud/webhook-targets/{target}", "/v1/localcloud/webhook-targets/127.0.0.0%2F8", "", [8]int{400, 401, 403, 403, 403, 403, 403, 200}},
 	{"GET /v1/localcloud/settings", "/v1/localcloud/settings", "", [8]int{400, 401, 403, 403, 403, 403, 403, 200}},
 	{"PUT /v1/localcloud/settings", "/v1/localcloud/settings", "trust_first_use=1", [8]int{400, 401, 403, 403, 403, 403, 403, 200}},
 }

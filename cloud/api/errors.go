@@ -54,6 +54,7 @@ var (
 	errNoFlash     = plain(501, "Flashing is not available yet")
 	errNoBuild     = plain(501, "Cloud compilation is not available on this server")
 	errNoSignUp    = plain(403, "Nobody can sign up here: ask the owner of this cloud for an account")
+	errNoHook      = plain(404, "No such webhook")
 	errNoSuchToken = plain(404, "No such token")
 	errNoOwner     = plain(400, "There is no user yet who could own a device")
 	errNoTransfer  = plain(501, "Devices cannot be transferred here: their owner has to release them first")

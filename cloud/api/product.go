@@ -147,6 +147,9 @@ func (s *Server) removeProduct(q *request) (any, error) {
 	for _, d := range freed {
 		s.Hub.DeviceChanged(d)
 	}
+	if err == nil {
+		err = s.removeHooksOf(q.product.ID)
+	}
 	return done, err
 }
 

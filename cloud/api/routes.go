@@ -28,9 +28,6 @@ const (
 	clientsUpdate cloud.Scope = "clients:update"
 	clientsRemove cloud.Scope = "clients:remove"
 
-	hooksList   cloud.Scope = "integrations:list"
-	hooksUpdate cloud.Scope = "integrations:update"
-
 	devicesRelease cloud.Scope = "devices:release"
 	productsList   cloud.Scope = "products:list"
 	productsGet    cloud.Scope = "products:get"
@@ -142,16 +139,31 @@ func routes() []route {
 		{get, productPath + "/devices/{id}/{variable}", cloud.ScopeVariableGet, (*Server).readVariable},
 		{post, productPath + "/devices/{id}/{function}", cloud.ScopeFunctionCall, (*Server).callFunction},
 
-		{get, "/v1/webhooks", hooksList, noneYet},
-		{post, "/v1/webhooks", hooksUpdate, notYet(errNotYet)},
-		{get, "/v1/webhooks/{hook}", hooksList, notYet(errNotYet)},
-		{del, "/v1/webhooks/{hook}", hooksUpdate, notYet(errNotYet)},
-		{get, "/v1/integrations", hooksList, noneYet},
-		{post, "/v1/integrations", hooksUpdate, notYet(errNotYet)},
-		{get, "/v1/integrations/{hook}", hooksList, notYet(errNotYet)},
-		{put, "/v1/integrations/{hook}", hooksUpdate, notYet(errNotYet)},
-		{del, "/v1/integrations/{hook}", hooksUpdate, notYet(errNotYet)},
-		{post, "/v1/integrations/{hook}/test", hooksUpdate, notYet(errNotYet)},
+		// Webhooks, under two names, of the user and of a product.
+		{get, "/v1/webhooks", cloud.ScopeHooksList, (*Server).listHooks},
+		{post, "/v1/webhooks", cloud.ScopeHooksCreate, (*Server).createHook},
+		{get, "/v1/webhooks/{hook}", cloud.ScopeHooksGet, (*Server).showHook},
+		{put, "/v1/webhooks/{hook}", cloud.ScopeHooksUpdate, (*Server).replaceHook},
+		{del, "/v1/webhooks/{hook}", cloud.ScopeHooksRemove, (*Server).removeHook},
+		{get, "/v1/integrations", cloud.ScopeHooksList, (*Server).listHooks},
+		{post, "/v1/integrations", cloud.ScopeHooksCreate, (*Server).createHook},
+		{get, "/v1/integrations/{hook}", cloud.ScopeHooksGet, (*Server).showHook},
+		{put, "/v1/integrations/{hook}", cloud.ScopeHooksUpdate, (*Server).replaceHook},
+		{del, "/v1/integrations/{hook}", cloud.ScopeHooksRemove, (*Server).removeHook},
+		{post, "/v1/integrations/{hook}/test", cloud.ScopeHooksTest, (*Server).testHook},
+		{get, "/v1/integrations/{hook}/log", cloud.ScopeHooksGet, (*Server).showHookLog},
+		{get, productPath + "/webhooks", cloud.ScopeHooksList, (*Server).listHooks},
+		{post, productPath + "/webhooks", cloud.ScopeHooksCreate, (*Server).createHook},
+		{get, productPath + "/webhooks/{hook}", cloud.ScopeHooksGet, (*Server).showHook},
+		{put, productPath + "/webhooks/{hook}", cloud.ScopeHooksUpdate, (*Server).replaceHook},
+		{del, productPath + "/webhooks/{hook}", cloud.ScopeHooksRemove, (*Server).removeHook},
+		{get, productPath + "/integrations", cloud.ScopeHooksList, (*Server).listHooks},
+		{post, productPath + "/integrations", cloud.ScopeHooksCreate, (*Server).createHook},
+		{get, productPath + "/integrations/{hook}", cloud.ScopeHooksGet, (*Server).showHook},
+		{put, productPath + "/integrations/{hook}", cloud.ScopeHooksUpdate, (*Server).replaceHook},
+		{del, productPath + "/integrations/{hook}", cloud.ScopeHooksRemove, (*Server).removeHook},
+		{post, productPath + "/integrations/{hook}/test", cloud.ScopeHooksTest, (*Server).testHook},
+		{get, productPath + "/integrations/{hook}/log", cloud.ScopeHooksGet, (*Server).showHookLog},
 
 		// Browsers.
 		{get, lc + "/session", open, (*Server).showSession},
@@ -183,6 +195,9 @@ func routes() []route {
 		{put, lc + "/products/{product}/policy", admin, (*Server).setProductPolicy},
 		{get, lc + "/clock", admin, (*Server).showClock},
 		{put, lc + "/clock", admin, (*Server).setClock},
+		{get, lc + "/webhook-targets", admin, (*Server).listHookTargets},
+		{post, lc + "/webhook-targets", admin, (*Server).addHookTarget},
+		{del, lc + "/webhook-targets/{target}", admin, (*Server).removeHookTarget},
 		{get, lc + "/settings", admin, (*Server).showSettings},
 		{put, lc + "/settings", admin, (*Server).setSettings},
 	}

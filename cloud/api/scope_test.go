@@ -70,7 +70,7 @@ func (w *world) row(route, path, text string, who option) answer {
 	}
 	w.knocks.Record(keys.Knock{ID: id(newID), Key: eccKey(), Transport: "udp", Reason: keys.ReasonUnknownDevice})
 	victim := w.token("alice")
-	path = strings.NewReplacer("SECRET", string(victim), "PUBLIC", string(victim.ID())).Replace(path)
+	path = strings.NewReplacer("FLEETHOOK", string(w.hook("alice", 1200)), "HOOK", string(w.hook("alice", 0)), "SECRET", string(victim), "PUBLIC", string(victim.ID())).Replace(path)
 	if text == "KEY" {
 		text = `{"publicKey":"` + strings.ReplaceAll(string(rsaKey().PEM()), "\n", `\n`) + `"}`
 	}

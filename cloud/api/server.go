@@ -20,6 +20,7 @@ type Config struct {
 	Registry cloud.Registry
 	Accounts *cloud.Accounts
 	Knocks   Knocks
+	Webhooks Webhooks
 	Hosts    *cloud.Hosts // nil: localhost and what the owner added
 
 	// ServerKeys returns the public keys of this cloud as PEM, for TCP and for UDP devices.

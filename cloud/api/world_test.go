@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"localcloud/cloud"
+	"localcloud/cloud/sink"
 	"localcloud/cloud/store"
 	"localcloud/keys"
 )
@@ -96,6 +97,7 @@ func newWorld(t *testing.T, change ...func(*Config)) *world {
 		Hub: w.hub, Registry: w.registry, Accounts: w.accounts, Knocks: w.knocks, Control: control, Logger: logger,
 		ServerKeys: func() (tcp, udp []byte) { return []byte("TCP PEM"), []byte("UDP PEM") },
 	}
+	c.Webhooks = sink.New(sink.Config{Hub: w.hub, Registry: w.registry, Logger: logger})
 	for _, f := range change {
 		f(&c)
 	}

@@ -36,6 +36,9 @@ func Check(h cloud.Hook) error {
 	return checkTemplates(h)
 }
 
+// Check is the function Check.
+func (*Sink) Check(h cloud.Hook) error { return Check(h) }
+
 func invalid(format string, args ...any) error {
 	return cloud.Errorf("", cloud.Invalid, format, args...)
 }

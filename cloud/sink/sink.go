@@ -32,7 +32,7 @@ type Config struct {
 const (
 	queueSize   = 1024 // events that wait for Run; one more is lost to all hooks, and counted
 	allHooks    = 64   // requests at once, of all hooks
-	graceTime   = 2 * time.Second
+	graceTime   = time.Second
 	publishTime = 10 * time.Second
 )
 
@@ -193,7 +193,7 @@ func (s *Sink) dispatch(ev *cloud.Event) {
 		h, ok := s.Registry.Hook(id)
 		if ok && h.Product != 0 {
 			d, known := s.Registry.Device(ev.Device)
-			ok = known && d.ProductID == h.Product
+			ok = known && d.Product == h.Product
 		}
 		if ok {
 			s.enqueue(&job{hook: id, ev: ev, attempt: 1})

@@ -1,6 +1,7 @@
 package sink
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/json"
 	"strconv"
@@ -15,7 +16,7 @@ const publishedLayout = "2006-01-02T15:04:05.000Z"
 // event's data, when that is a JSON object, and over them the names that Particle gives (http-api.md, 5.2).
 func valuesOf(ev *cloud.Event, d cloud.Device) []any {
 	published := ev.PublishedAt.UTC().Format(publishedLayout)
-	product := d.ProductID
+	product := cmp.Or(d.Product, d.ProductID)
 	whole := string(encodeJSON(map[string]any{
 		"event": ev.Name, "data": string(ev.Data), "coreid": ev.CoreID(), "published_at": published, "ttl": ev.TTL,
 	}))

@@ -46,7 +46,7 @@ func newWorld(t *testing.T, transport http.RoundTripper) *world {
 		if _, err := r.AddUser(cloud.User{ID: owner, Name: string(owner), Created: time.Now()}); err != nil {
 			t.Fatal(err)
 		}
-		_, err := r.UpdateDevice(id, func(d *cloud.Device, _ bool) error { d.Owner, d.ProductID = owner, product; return nil })
+		_, err := r.UpdateDevice(id, func(d *cloud.Device, _ bool) error { d.Owner, d.Product = owner, product; return nil })
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -3,11 +3,13 @@ package main
 import (
 	"errors"
 	"log/slog"
+	"net/netip"
 	"path/filepath"
 	"time"
 
 	"localcloud/cloud"
 	"localcloud/cloud/api"
+	"localcloud/cloud/sink"
 	"localcloud/cloud/store"
 	"localcloud/keys"
 )
@@ -18,10 +20,11 @@ const maxKnocks = 1000
 // partsConfig is what a cloud over a data directory needs to know.
 type partsConfig struct {
 	logger   *slog.Logger
-	maxAge   time.Duration // of events; 0: the store's default, negative: no bound
-	maxBytes int64         // of events; 0: the store's default
-	events   store.Mode    // how events are kept
-	status   func() any    // what the running cloud adds to its status; nil: nothing
+	maxAge   time.Duration             // of events; 0: the store's default, negative: no bound
+	maxBytes int64                     // of events; 0: the store's default
+	events   store.Mode                // how events are kept
+	own      func(netip.AddrPort) bool // a listener of the running cloud; nil: it has none
+	status   func() any                // what the running cloud adds to its status; nil: nothing
 
 	setupCode cloud.SetupCode // makes the owner's account; empty: it is made by command only
 }
@@ -35,6 +38,7 @@ type parts struct {
 	hub      *cloud.Hub
 	accounts *cloud.Accounts
 	knocks   *cloud.Knocks
+	sink     *sink.Sink // delivers only while it runs
 	api      *api.Server
 	secret   cloud.Secret // opens everything, for the commands on this machine; another one each time
 }
@@ -52,8 +56,9 @@ func openParts(dir string, c partsConfig) (*parts, error) {
 	p.hub = cloud.NewHub(s.Registry(), s.Events(), c.logger)
 	p.accounts = cloud.NewAccounts(s.Registry())
 	p.accounts.Clock = p.hub.Clock()
+	p.sink = sink.New(sink.Config{Hub: p.hub, Registry: s.Registry(), Own: c.own, Logger: c.logger})
 	p.api = api.New(api.Config{
-		Hub: p.hub, Registry: s.Registry(), Accounts: p.accounts, Knocks: p.knocks,
+		Hub: p.hub, Registry: s.Registry(), Accounts: p.accounts, Knocks: p.knocks, Webhooks: p.sink,
 		ServerKeys: func() (tcp, udp []byte) { return p.identity.TCPPublicPEM(), p.identity.UDPPublicPEM() },
 		Hosts:      cloud.NewHosts(s.Registry(), ownHosts),
 		Control:    p.secret, SetupCode: c.setupCode, Status: c.status, Logger: c.logger,

@@ -31,6 +31,8 @@ type server struct {
 	failed     chan error         // a socket that accepts no more; one place for each goroutine
 	httpEnded  chan struct{}
 	devicesEnd chan struct{}
+	hooks      context.CancelFunc // ends the delivery to webhooks
+	hooksEnded chan struct{}
 }
 
 // start opens the data directory and the sockets and serves. When it returns
@@ -44,10 +46,11 @@ func start(ctx context.Context, c settings, logger *slog.Logger) (*server, error
 		dir: dir, logger: logger, gate: newGate(),
 		setupCode: cloud.NewSetupCode(),
 		failed:    make(chan error, 2), httpEnded: make(chan struct{}), devicesEnd: make(chan struct{}),
+		hooksEnded: make(chan struct{}),
 	}
 	s.parts, err = openParts(dir, partsConfig{
 		logger: logger, maxAge: c.maxAge(), maxBytes: int64(c.EventsMaxSize), events: c.Events, status: s.status,
-		setupCode: s.setupCode,
+		setupCode: s.setupCode, own: s.isOwn,
 	})
 	if err != nil {
 		return nil, explainOpen(dir, err)
@@ -86,7 +89,7 @@ func (s *server) open(c settings) error {
 	return err
 }
 
-// run starts the goroutines: one that serves HTTP, one that accepts devices.
+// run starts the goroutines: one that serves HTTP, one that accepts devices, one that sends events to webhooks.
 func (s *server) run(ctx context.Context) {
 	s.http = newHTTPServer(s.gate.around(s.parts.api.Handler()), s.logger)
 	go func() {
@@ -94,6 +97,12 @@ func (s *server) run(ctx context.Context) {
 		if err := s.http.Serve(s.httpSocket); err != nil && !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
 			s.failed <- fmt.Errorf("http: %w", err)
 		}
+	}()
+	hooks, cancel := context.WithCancel(ctx)
+	s.hooks = cancel
+	go func() {
+		defer close(s.hooksEnded)
+		s.parts.sink.Run(hooks)
 	}()
 	ctx, s.devices = context.WithCancel(ctx)
 	go func() {

@@ -24,7 +24,7 @@ const (
 //  1. Nobody new comes in: Accept ends, requests on open connections get 503.
 //  2. The devices' connections are closed. Each goes offline, which is an event:
 //     it is committed, and delivered to the streams, which are all still open.
-//  3. Ordinary requests finish. A call to a device that has just gone is answered as offline.
+//  3. Ordinary requests finish, and those to webhooks. A call to a device that has just gone is answered as offline.
 //  4. Nothing can change any more: control.json goes, then the store is closed and its lock
 //     is free. It comes before the streams because it is the slow part, and
 //     old clients (particle-api-js 5 and 6) try to reconnect just once, 2 s after
@@ -40,7 +40,11 @@ func (s *server) stop() error {
 	s.devices() // ends its Accept too
 	err := within(devicesTime, "devices going offline", func() error { <-s.devicesEnd; return nil })
 
-	err = errors.Join(err, within(requestsTime, "requests under way", s.gate.wait))
+	s.hooks()
+	err = errors.Join(err, within(requestsTime, "requests under way", func() error {
+		<-s.hooksEnded
+		return s.gate.wait()
+	}))
 
 	removed := os.Remove(controlPath(s.dir))
 	if errors.Is(removed, fs.ErrNotExist) {
