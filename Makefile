@@ -15,7 +15,7 @@ VET   = linux/386 darwin/arm64 windows/amd64
 export CGO_ENABLED = 0
 
 .DEFAULT_GOAL = help
-.PHONY: help run build setup check check-here format vet cross race test dist bench fuzz soak clean
+.PHONY: help run build setup check check-here format vet cross console race test dist bench fuzz soak clean
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -23,7 +23,8 @@ help: ## show this list
 run: build ## start a cloud with a virtual Photon and print what to try (ARGS="--http :9090" adds flags)
 	@exec $(PROGRAM) demo $(ARGS)
 
-build: ## build bin/localcloud
+build: ## build bin/localcloud, with the console in it where Node.js is there
+	@.ci/console
 	go build -trimpath -buildvcs=false -ldflags '-s -w -X main.release=$(VERSION)' -o $(PROGRAM) $(MAIN)
 
 setup: ## install what the checks need (needs the network; as root with apt-get also Debian packages)
@@ -38,6 +39,7 @@ test: ## make setup, then make check
 
 dist: ## archives for every system, with sums, in dist/
 	@rm -rf dist
+	@.ci/console
 	go run $(MAIN)/internal/dist -version '$(VERSION)' -out dist
 
 bench: ## benchmarks (BENCH=pattern)
@@ -55,7 +57,7 @@ clean: ## remove what was built
 
 # The parts of make check, cheapest first.
 
-check-here: format vet cross race fuzz
+check-here: format vet cross console race fuzz
 
 format:
 	@echo '# gofmt'
@@ -78,6 +80,10 @@ cross:
 		GOOS=$${target%/*} GOARCH=$${target#*/} go vet -trimpath ./... || failed="$$failed $$target"; \
 	done; \
 	if [ -n "$$failed" ]; then echo "cross: failed:$$failed" >&2; exit 1; fi
+
+console: build
+	@echo '# the console: types, units, size, and in a browser'
+	cd webui && npm run --silent types && npm run --silent unit && npm run --silent size && npm run --silent browser
 
 race:
 	CGO_ENABLED=1 go test $(RACE) -timeout $(TESTTIME) ./...

@@ -113,7 +113,7 @@ func (s *server) addresses() addresses {
 func (s *server) welcome(w io.Writer) {
 	fmt.Fprintf(w, "\nlocalcloud serves the data in %s\n", s.dir)
 	for _, url := range reachable("http://", s.httpSocket.Addr()) {
-		fmt.Fprintf(w, "  apps and scripts: %s\n", url)
+		fmt.Fprintf(w, "  browsers, apps:   %s\n", url)
 	}
 	for _, address := range reachable("", s.tcpSocket.Addr()) {
 		fmt.Fprintf(w, "  Core, Photon, P1: %s\n", address)

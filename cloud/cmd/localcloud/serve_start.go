@@ -13,6 +13,7 @@ import (
 
 	"localcloud/cloud"
 	"localcloud/cloud/store"
+	"localcloud/webui"
 )
 
 // server is one cloud that runs in this process. Two can run at once.
@@ -91,7 +92,7 @@ func (s *server) open(c settings) error {
 
 // run starts the goroutines: one that serves HTTP, one that accepts devices, one that sends events to webhooks.
 func (s *server) run(ctx context.Context) {
-	s.http = newHTTPServer(s.gate.around(s.parts.api.Handler()), s.logger)
+	s.http = newHTTPServer(s.gate.around(webui.Around(s.parts.api.Handler())), s.logger)
 	go func() {
 		defer close(s.httpEnded)
 		if err := s.http.Serve(s.httpSocket); err != nil && !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {

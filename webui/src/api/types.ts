@@ -1,0 +1,110 @@
+// What the API answers, as far as the console looks at it.
+
+export interface Limits {
+  events: number;
+  throttled: number; // refused by the board itself
+  limited: number; // beyond the rate limit
+  lost: number; // copies that slow viewers did not take
+  missed: number;
+}
+
+export interface Device {
+  id: string;
+  name: string | null;
+  owner: string | null;
+  last_ip_address: string | null;
+  last_heard: string | null;
+  last_handshake_at: string | null;
+  platform_id: number | null;
+  product_id: number | null;
+  online: boolean;
+  cellular: boolean;
+  notes: string | null;
+  status: string;
+  iccid: string;
+  imei: string;
+  system_firmware_version: string | null;
+  functions: string[];
+  variables: Record<string, string>;
+
+  // For administrators only.
+  key_fingerprint?: string;
+  policy?: string | null;
+  limits?: Limits;
+  address?: string;
+  since?: string | null;
+}
+
+export interface Knock {
+  id: string; // empty when the board did not get as far as telling
+  fingerprint: string;
+  address: string;
+  transport: string;
+  step: string;
+  reason: string;
+  count: number;
+  first: string;
+  last: string;
+  what: string;
+  next: string;
+}
+
+export interface User {
+  id: string;
+  name: string;
+  admin: boolean;
+  created: string;
+  devices: number;
+}
+
+export interface Token {
+  token?: string; // only right after it was made
+  id: string;
+  user: string;
+  client: string;
+  note: string;
+  scopes: string[];
+  created: string;
+  expires: string | null;
+}
+
+export interface Policies {
+  device: string;
+  server: string;
+  products: Record<string, string>;
+}
+
+export interface Clock {
+  time: string;
+  doubt: '' | 'behind' | 'ahead';
+}
+
+export interface Totals {
+  online?: number;
+  events?: number;
+  [name: string]: number | undefined;
+}
+
+export interface Status {
+  version?: string;
+  uptime_s: number;
+  totals: Totals;
+  streams: number;
+  devices: number;
+  users: number;
+  warnings: string[];
+  listeners?: { http: string; tcp: string; udp: string; relay: string };
+  addresses?: { http: string[] | null; tcp: string[] | null; udp?: string[] | null };
+  data?: string;
+  pid?: number;
+  store?: Record<string, unknown>;
+}
+
+/** One event as pages show it. All of its text comes from devices and is never markup. */
+export interface Event {
+  id: string; // microseconds since 1970, growing
+  name: string;
+  data: string | null;
+  device: string; // id, or "001" and the like when no device sent it
+  at: number; // ms since 1970
+}

@@ -1,0 +1,37 @@
+import type { ComponentChildren } from 'preact';
+import type { Device } from '../../api/types';
+import { ago, dateOf, platform } from '../../format';
+import { heard } from '../../state/devices';
+import { t } from '../../texts';
+import { useNow } from '../../ui/hooks';
+
+export function About({ device: d }: { device: Device }) {
+  useNow(5_000);
+  const at = Math.max(heard.get(d.id) ?? 0, Date.parse(d.last_heard ?? '') || 0);
+  const facts: Array<readonly [string, ComponentChildren]> = [
+    [t.device.platform, platform(d.platform_id)],
+    [t.device.os, d.system_firmware_version ?? '–'],
+    [t.device.heard, <span title={dateOf(at)}>{ago(at)}</span>],
+    d.online && d.since ? [t.device.since, dateOf(d.since)] : [t.device.handshake, dateOf(d.last_handshake_at)],
+    [t.device.address, <code>{d.address || d.last_ip_address || '–'}</code>],
+    [t.device.owner, d.owner ?? t.device.nobody],
+  ];
+  if (d.key_fingerprint !== undefined) facts.push([t.device.key, <code>{d.key_fingerprint || t.device.noKey}</code>]);
+  if (d.iccid) facts.push([t.device.iccid, <code>{d.iccid}</code>]);
+  if (d.imei) facts.push([t.device.imei, <code>{d.imei}</code>]);
+  return (
+    <section class="card" aria-labelledby="about">
+      <div class="head">
+        <h2 id="about">{t.device.about}</h2>
+      </div>
+      <dl class="facts">
+        {facts.map(([name, value]) => (
+          <>
+            <dt>{name}</dt>
+            <dd class="num">{value}</dd>
+          </>
+        ))}
+      </dl>
+    </section>
+  );
+}

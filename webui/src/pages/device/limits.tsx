@@ -1,0 +1,58 @@
+import { api } from '../../api/client';
+import type { Device, Limits } from '../../api/types';
+import { count } from '../../format';
+import { loadDevice } from '../../state/devices';
+import { t } from '../../texts';
+import { PolicyEditor } from '../../ui/policy';
+import { toast } from '../../ui/toast';
+
+/** The three numbers that are never mixed, each with what it means. */
+export function LimitNumbers({ limits }: { limits: Limits }) {
+  const numbers = [
+    [limits.throttled, t.device.throttled, t.device.throttledText],
+    [limits.limited, t.device.limited, t.device.limitedText],
+    [limits.lost, t.device.lost, t.device.lostText],
+  ] as const;
+  return (
+    <section class="card" aria-labelledby="limits">
+      <div class="head">
+        <h2 id="limits">{t.device.limits}</h2>
+        <span class="term">
+          {t.device.limitsTerm}, {t.device.published(count(limits.events))}
+        </span>
+      </div>
+      <ul class="numbers">
+        {numbers.map(([n, what, why]) => (
+          <li key={what}>
+            <span class={n ? 'figure num warn-text' : 'figure num'}>{count(n)}</span>
+            <div>
+              <div>{what}</div>
+              <div class="faint small">{why}</div>
+            </div>
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
+
+/** The rate limit of one device. */
+export function OwnPolicy({ device }: { device: Device }) {
+  const save = async (policy: string | null) => {
+    await api('PUT', `/v1/localcloud/devices/${device.id}/policy`, { body: { policy } });
+    await loadDevice(device.id);
+    toast(t.device.policySaved);
+  };
+  return (
+    <section class="card" aria-labelledby="policy">
+      <div class="head">
+        <h2 id="policy">{t.device.policy}</h2>
+        <span class="term">{t.device.policyTerm}</span>
+      </div>
+      <details class="help">
+        <summary>{t.device.policyNow(device.policy ?? null)}</summary>
+        <PolicyEditor value={device.policy ?? null} inherits onSave={save} />
+      </details>
+    </section>
+  );
+}

@@ -1,0 +1,89 @@
+import type { ComponentChildren } from 'preact';
+import { useEffect, useState } from 'preact/hooks';
+import { api } from '../api/client';
+import { session } from '../api/session';
+import { t } from '../texts';
+import { Mark } from '../ui/icons';
+import { Button, Command, Failure, TextField, useAction } from '../ui/parts';
+
+/** The frame of the pages before somebody has logged in. */
+export function Door({ title, lead, children }: { title: string; lead?: ComponentChildren; children: ComponentChildren }) {
+  return (
+    <main class="door">
+      <div>
+        <div class="brand">
+          <Mark />
+          {t.product}
+        </div>
+        <div class="card">
+          <h1>{title}</h1>
+          {lead && <p class="soft">{lead}</p>}
+          {children}
+        </div>
+      </div>
+    </main>
+  );
+}
+
+export function LoginPage() {
+  const [user, setUser] = useState('');
+  const [password, setPassword] = useState('');
+  const [remember, setRemember] = useState(true);
+  const { busy, error, run } = useAction(async () => {
+    session.began(await api('POST', '/v1/localcloud/session', { body: { username: user, password, remember } }));
+  });
+  return (
+    <Door title={t.login.title}>
+      <form
+        class="stack"
+        onSubmit={(e) => {
+          e.preventDefault();
+          void run();
+        }}
+      >
+        <TextField label={t.login.user} value={user} onValue={setUser} autocomplete="username" autocapitalize="none" spellcheck={false} required autofocus />
+        <TextField label={t.login.password} value={password} onValue={setPassword} type="password" autocomplete="current-password" required />
+        <label class="check">
+          <input type="checkbox" checked={remember} onChange={(e) => setRemember(e.currentTarget.checked)} />
+          <span>{t.login.remember}</span>
+        </label>
+        {error && <Failure error={error} />}
+        <Button kind="primary" type="submit" busy={busy}>
+          {t.login.submit}
+        </Button>
+      </form>
+      <details class="help">
+        <summary>{t.login.forgotten}</summary>
+        <div class="stack tight">
+          <p class="soft small">{t.login.forgottenText}</p>
+          <Command text={t.login.forgottenCommand(user)} />
+        </div>
+      </details>
+    </Door>
+  );
+}
+
+/** The cloud was not there when the page was opened. */
+export function UnreachablePage() {
+  useEffect(() => {
+    const timer = setInterval(() => void session.load(), 2_000);
+    return () => clearInterval(timer);
+  }, []);
+  return (
+    <Door title={t.login.unreachable}>
+      <p class="soft" role="status">
+        {t.errors.unreachableNext}
+      </p>
+    </Door>
+  );
+}
+
+/** The cloud does not take log-ins from a page of this address. */
+export function RefusedPage({ reason }: { reason: string }) {
+  return (
+    <Door title={t.login.refused}>
+      <p class="soft">{reason}</p>
+      <Button onClick={() => void session.load()}>{t.again}</Button>
+    </Door>
+  );
+}

@@ -1,0 +1,65 @@
+import { useState } from 'preact/hooks';
+import { api } from '../api/client';
+import { t } from '../texts';
+import { Button, Failure, TextField, useAction } from '../ui/parts';
+import { useLoaded } from './settings';
+
+interface Hosts {
+  own: string[];
+  added: string[];
+}
+
+/** By which names browsers reach this cloud. */
+export function Names() {
+  const { value, error, set } = useLoaded<Hosts>('/v1/localcloud/hosts');
+  const [name, setName] = useState('');
+  const change = useAction(async (method: 'POST' | 'DELETE', host: string) => {
+    const path = '/v1/localcloud/hosts' + (method === 'DELETE' ? `/${encodeURIComponent(host)}` : '');
+    set(await api<Hosts>(method, path, { body: method === 'POST' ? { host } : undefined }));
+    if (method === 'POST') setName('');
+  });
+  if (error?.status === 404) return null;
+  return (
+    <section class="card" aria-labelledby="names">
+      <div class="head">
+        <h2 id="names">{t.settings.names}</h2>
+        <span class="term">{t.settings.namesTerm}</span>
+      </div>
+      <p class="soft">{t.settings.namesText}</p>
+      {(error ?? change.error) && <Failure error={(error ?? change.error)!} />}
+      {value && (
+        <>
+          <ul class="row wrap" aria-label={t.settings.namesOwn}>
+            {value.own.map((h) => (
+              <li key={h} class="pill">
+                {h}
+              </li>
+            ))}
+            {value.added.map((h) => (
+              <li key={h} class="pill accent">
+                {h}
+                <button type="button" class="pill-x" aria-label={t.settings.namesRemove(h)} onClick={() => void change.run('DELETE', h)}>
+                  ×
+                </button>
+              </li>
+            ))}
+          </ul>
+          <form
+            class="row wrap end"
+            onSubmit={(e) => {
+              e.preventDefault();
+              void change.run('POST', name);
+            }}
+          >
+            <div class="grow">
+              <TextField label={t.settings.namesAdd} placeholder={t.settings.namesHint} value={name} onValue={setName} autocapitalize="none" spellcheck={false} required />
+            </div>
+            <Button type="submit" busy={change.busy}>
+              {t.settings.namesAdd}
+            </Button>
+          </form>
+        </>
+      )}
+    </section>
+  );
+}

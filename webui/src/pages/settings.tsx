@@ -1,0 +1,177 @@
+import { useEffect, useState } from 'preact/hooks';
+import { api, asError, type ApiError } from '../api/client';
+import { session } from '../api/session';
+import type { Clock, Policies } from '../api/types';
+import { dateOf, span } from '../format';
+import { useStore } from '../store';
+import { t } from '../texts';
+import { Button, Failure, Page, Segments, useAction } from '../ui/parts';
+import { PolicyEditor } from '../ui/policy';
+import { toast } from '../ui/toast';
+import { Names } from './names';
+
+export function SettingsPage() {
+  const who = useStore(session.current);
+  const admin = who.kind === 'in' && who.admin;
+  return (
+    <Page title={t.settings.title} kind="narrow">
+      <Look />
+      {admin ? (
+        <>
+          <Limits />
+          <DoorSettings />
+          <ClockSettings />
+          <Names />
+          <section class="card" aria-labelledby="log">
+            <h2 id="log">{t.settings.log}</h2>
+            <p class="soft">{t.settings.logText}</p>
+          </section>
+        </>
+      ) : (
+        <p class="soft">{t.settings.adminsOnly}</p>
+      )}
+    </Page>
+  );
+}
+
+type Theme = 'auto' | 'light' | 'dark';
+
+const themeKey = 'localcloud.theme'; // theme.js reads it before the first paint
+
+function Look() {
+  const [theme, setTheme] = useState<Theme>((localStorage.getItem(themeKey) as Theme | null) ?? 'auto');
+  const choose = (next: Theme) => {
+    setTheme(next);
+    if (next === 'auto') {
+      localStorage.removeItem(themeKey);
+      delete document.documentElement.dataset.theme;
+    } else {
+      localStorage.setItem(themeKey, next);
+      document.documentElement.dataset.theme = next;
+    }
+  };
+  return (
+    <section class="card" aria-labelledby="look">
+      <div class="head">
+        <h2 id="look">{t.settings.look}</h2>
+        <span class="term">{t.settings.lookText}</span>
+      </div>
+      <div>
+        <Segments<Theme>
+          label={t.settings.theme}
+          value={theme}
+          onValue={choose}
+          options={[
+            ['auto', t.settings.themeAuto],
+            ['light', t.settings.themeLight],
+            ['dark', t.settings.themeDark],
+          ]}
+        />
+      </div>
+    </section>
+  );
+}
+
+/** Loads something once; its error can be shown. */
+export function useLoaded<T>(path: string): { value: T | null; error: ApiError | null; set: (v: T) => void } {
+  const [value, set] = useState<T | null>(null);
+  const [error, setError] = useState<ApiError | null>(null);
+  useEffect(() => {
+    const control = new AbortController();
+    api<T>('GET', path, { signal: control.signal }).then(set, (err) => !control.signal.aborted && setError(asError(err)));
+    return () => control.abort();
+  }, [path]);
+  return { value, error, set };
+}
+
+function Limits() {
+  const { value, error, set } = useLoaded<Policies>('/v1/localcloud/policy');
+  const save = (which: 'device' | 'server') => async (policy: string | null) => {
+    set(await api<Policies>('PUT', '/v1/localcloud/policy', { body: { [which]: policy } }));
+    toast(t.settings.saved);
+  };
+  return (
+    <section class="card" aria-labelledby="limits">
+      <div class="head">
+        <h2 id="limits">{t.settings.limits}</h2>
+        <span class="term">{t.settings.limitsTerm}</span>
+      </div>
+      <p class="soft">{t.settings.limitsText}</p>
+      {error && <Failure error={error} />}
+      {value && (
+        <div class="columns">
+          <div class="stack">
+            <h3>{t.settings.eachDevice}</h3>
+            <PolicyEditor key={value.device} value={value.device} onSave={save('device')} />
+          </div>
+          <div class="stack">
+            <h3>{t.settings.allDevices}</h3>
+            <PolicyEditor key={value.server} value={value.server} onSave={save('server')} />
+          </div>
+        </div>
+      )}
+    </section>
+  );
+}
+
+interface Switches {
+  trust_first_use: boolean;
+}
+
+function DoorSettings() {
+  const { value, error, set } = useLoaded<Switches>('/v1/localcloud/settings');
+  const change = useAction(async (trust: boolean) => {
+    set(await api<Switches>('PUT', '/v1/localcloud/settings', { body: { trust_first_use: trust } }));
+    toast(trust ? t.settings.trustOn : t.settings.trustOff, () => void change.run(!trust));
+  });
+  return (
+    <section class="card" aria-labelledby="door">
+      <h2 id="door">{t.settings.door}</h2>
+      {(error ?? change.error) && <Failure error={(error ?? change.error)!} />}
+      <label class="check">
+        <input type="checkbox" checked={value?.trust_first_use ?? false} disabled={!value || change.busy} onChange={(e) => void change.run(e.currentTarget.checked)} />
+        <span>
+          {t.settings.trust} <span class="term">{t.settings.trustTerm}</span>
+          <span class="faint small block">{t.settings.trustText}</span>
+        </span>
+      </label>
+    </section>
+  );
+}
+
+const worthAWord = 5_000; // ms between the clocks
+
+function ClockSettings() {
+  const { value, error, set } = useLoaded<Clock>('/v1/localcloud/clock');
+  const [difference, setDifference] = useState(0);
+  useEffect(() => {
+    if (value) setDifference(Math.abs(Date.parse(value.time) - Date.now()));
+  }, [value]);
+  const change = useAction(async () => {
+    set(await api<Clock>('PUT', '/v1/localcloud/clock', { body: { time: new Date().toISOString() } }));
+    toast(t.settings.clockSet);
+  });
+  const doubt = value?.doubt === 'behind' ? t.settings.clockBehind : value?.doubt === 'ahead' ? t.settings.clockAhead : t.settings.clockOK;
+  return (
+    <section class="card" aria-labelledby="clock">
+      <h2 id="clock">{t.settings.clock}</h2>
+      {(error ?? change.error) && <Failure error={(error ?? change.error)!} />}
+      {value && (
+        <>
+          <dl class="facts">
+            <dt>{t.settings.clockTime}</dt>
+            <dd class="num">{dateOf(value.time)}</dd>
+          </dl>
+          <p class="soft">
+            {doubt} {difference > worthAWord && t.settings.clockDiffers(span(Math.round(difference / 1000)))}
+          </p>
+          <div>
+            <Button busy={change.busy} onClick={() => void change.run()}>
+              {t.settings.clockUse}
+            </Button>
+          </div>
+        </>
+      )}
+    </section>
+  );
+}

@@ -1,0 +1,83 @@
+import { useState } from 'preact/hooks';
+import { session } from '../api/session';
+import type { Knock } from '../api/types';
+import { ago } from '../format';
+import { Link } from '../router';
+import { adopt, canAdopt, knocks, loadKnocks } from '../state/waiting';
+import { useRepeated, useStore } from '../store';
+import { t } from '../texts';
+import { useNow } from '../ui/hooks';
+import { Button, Empty, Failure, Page, TextField, Waiting, useAction } from '../ui/parts';
+import { toast } from '../ui/toast';
+
+export function WaitingPage() {
+  const who = useStore(session.current);
+  const list = useStore(knocks);
+  useNow(5_000);
+  useRepeated(loadKnocks, 2_000);
+  let body;
+  if (who.kind === 'in' && !who.admin) body = <div class="card"><Empty icon="bell" title={t.waiting.title}>{t.waiting.adminsOnly}</Empty></div>;
+  else if (!list) body = <Waiting />;
+  else if (list.length === 0) {
+    body = (
+      <div class="card">
+        <Empty icon="bell" title={t.waiting.empty} actions={<Link class="btn" to="connect">{t.nav.connect}</Link>}>
+          {t.waiting.emptyText}
+        </Empty>
+      </div>
+    );
+  } else body = list.map((k) => <KnockCard key={`${k.id} ${k.fingerprint} ${k.reason} ${k.address}`} knock={k} />);
+  return (
+    <Page title={t.waiting.title} lead={t.waiting.lead} kind="narrow">
+      {body}
+    </Page>
+  );
+}
+
+/** A command inside a sentence stands between "run" marks of the server: what looks like one is set apart. */
+function withCommands(text: string) {
+  return text.split(/(`[^`]+`)/).map((part) => (part.startsWith('`') ? <code>{part.slice(1, -1)}</code> : part));
+}
+
+/** A board that knocked: why it was not let in, and what to do. */
+export function KnockCard({ knock }: { knock: Knock }) {
+  const [name, setName] = useState('');
+  const { busy, error, run } = useAction(async () => {
+    await adopt(knock.id, name.trim());
+    toast(t.waiting.adopted(name.trim() || knock.id));
+  });
+  return (
+    <section class="card knock" aria-label={knock.id || t.waiting.noID}>
+      <div class="row between wrap">
+        <code class="cut">{knock.id || t.waiting.noID}</code>
+        <span class="faint small">
+          {t.waiting.from(knock.address)} · {knock.transport.toUpperCase()} · {t.waiting.times(knock.count)} · {t.waiting.last(ago(knock.last))}
+        </span>
+      </div>
+      <div class="stack tight">
+        <h2>{knock.what}</h2>
+        <p class="soft">{withCommands(knock.next)}</p>
+        <p class="faint tiny">
+          {t.waiting.step(knock.step)} · {knock.reason}
+        </p>
+      </div>
+      {canAdopt(knock) && (
+        <form
+          class="row wrap end"
+          onSubmit={(e) => {
+            e.preventDefault();
+            void run();
+          }}
+        >
+          <div class="grow">
+            <TextField label={t.connect.name} value={name} onValue={setName} maxlength={64} />
+          </div>
+          <Button kind="primary" type="submit" busy={busy} title={t.connect.adoptTerm}>
+            {t.connect.adopt}
+          </Button>
+        </form>
+      )}
+      {error && <Failure error={error} />}
+    </section>
+  );
+}
