@@ -36,11 +36,12 @@ type exchange struct {
 	fail   func(err error)
 }
 
-// seen is one message id of the device with the reply that it got.
+// seenID is one message id of the device with the reply that it got. It is small, as
+// each device that is only connected has a dozen or two.
 type seenID struct {
+	reply string // empty: none yet, or none at all
+	at    uint32 // seconds since the session began
 	id    uint16
-	at    time.Time
-	reply []byte // nil: none yet, or none at all
 }
 
 // exchanges numbers our messages and keeps what is under way in both directions.
@@ -51,7 +52,7 @@ type exchanges struct {
 	inFlight  int           // exchanges that are not over
 	pings     []func(error) // callers that wait for a sign of life
 
-	ring []seenID // grows to seenIDs, then the oldest goes
+	ring []seenID // in order of time from at on, round and round; grows to seenIDs, then the oldest goes
 	at   int
 }
 
@@ -211,21 +212,23 @@ func (s *Session) failAll(err error) {
 }
 
 // seen reports whether the device sent this id a short while ago, and the
-// reply it got then. A new id is remembered.
-func (x *exchanges) seen(now time.Time, id uint16) (reply []byte, again bool) {
-	for i := range x.ring {
-		r := &x.ring[i]
-		if r.id == id && now.Sub(r.at) < seenFor {
+// reply it got then. A new id is remembered, in place of the oldest if that has had its time.
+func (s *Session) seen(now time.Time, id uint16) (reply string, again bool) {
+	at := uint32(now.Sub(s.started) / time.Second)
+	recent := func(r seenID) bool { return at-r.at < uint32(seenFor/time.Second) }
+	for _, r := range s.ring {
+		if r.id == id && recent(r) {
 			return r.reply, true
 		}
 	}
-	if len(x.ring) < seenIDs {
-		x.ring = append(x.ring, seenID{id: id, at: now})
-		return nil, false
+	fresh := seenID{id: id, at: at}
+	if len(s.ring) < seenIDs && (len(s.ring) == 0 || recent(s.ring[s.at])) {
+		s.ring = slices.Insert(s.ring, s.at, fresh)
+	} else {
+		s.ring[s.at] = fresh
 	}
-	x.ring[x.at] = seenID{id: id, at: now}
-	x.at = (x.at + 1) % seenIDs
-	return nil, false
+	s.at = (s.at + 1) % len(s.ring)
+	return "", false
 }
 
 // reply sends the answer to a message of the device and keeps it for duplicates.
@@ -233,7 +236,7 @@ func (s *Session) reply(to, answer coap.Message) {
 	b := s.send(answer)
 	for i := range s.ring {
 		if s.ring[i].id == to.ID {
-			s.ring[i].reply = b
+			s.ring[i].reply = string(b)
 		}
 	}
 }

@@ -244,3 +244,27 @@ func TestAnswerThatMatchesNothingIsDropped(t *testing.T) {
 	d.send(coap.FunctionReturn(coap.Confirmable, d.nextID(), 9, 5))
 	d.want(coap.Ack(d.id)) // an unknown answer that wants an ACK gets one, or it would come again
 }
+
+// An idle device pings for weeks: what is remembered of it has to stay small, and its newest ids known.
+func TestAnIdleDeviceIsRememberedInLittleRoom(t *testing.T) {
+	d := described(t, helloPhoton33)
+	var ids []uint16
+	for range 500 {
+		d.advance(15 * time.Second)
+		ping := coap.Message{Type: coap.Confirmable, ID: d.nextID()}
+		d.send(ping)
+		d.want(coap.Ack(ping.ID))
+		ids = append(ids, ping.ID)
+	}
+	if n := len(d.s.ring); n > 32 {
+		t.Errorf("%d ids are remembered", n)
+	}
+	for _, id := range ids[len(ids)-16:] { // of the last four minutes
+		if _, again := d.s.seen(d.now, id); !again {
+			t.Errorf("id %d is forgotten", id)
+		}
+	}
+	if _, again := d.s.seen(d.now, ids[0]); again {
+		t.Error("an id of hours ago is a duplicate")
+	}
+}

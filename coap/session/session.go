@@ -152,8 +152,8 @@ func (s *Session) Receive(now time.Time, b []byte) error {
 	}
 	if m.Type == coap.Confirmable || m.Type == coap.NonConfirmable {
 		if reply, again := s.seen(now, m.ID); again && kind != coap.KindHello {
-			if reply != nil {
-				s.outbox = append(s.outbox, reply)
+			if reply != "" {
+				s.outbox = append(s.outbox, []byte(reply))
 			}
 			return nil
 		}
