@@ -3,6 +3,7 @@ package cloud
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"time"
 )
@@ -47,10 +48,11 @@ var (
 	ErrTokenInvalid = E("token", Unauthentic, errors.New("the access token provided is invalid"))
 	ErrTokenExpired = E("token", Unauthentic, errors.New("the access token provided has expired"))
 	ErrPassword     = E("log in", Unauthentic, errors.New("user credentials are invalid"))
+	ErrOneTime      = E("log in", Permission, errors.New("this password is for the first log-in only: choose another"))
 )
 
 // AddUser creates a user. The first one becomes an admin whatever admin says.
-func (a *Accounts) AddUser(ctx context.Context, name, password string, admin bool) (User, error) {
+func (a *Accounts) AddUser(ctx context.Context, name, password string, admin, oneTime bool) (User, error) {
 	if err := CheckUserName(name); err != nil {
 		return User{}, err
 	}
@@ -59,17 +61,83 @@ func (a *Accounts) AddUser(ctx context.Context, name, password string, admin boo
 		return User{}, err
 	}
 	return a.registry.AddUser(User{
-		ID: NewUserID(), Name: name, Password: hash, Admin: admin, Created: a.now(),
+		ID: NewUserID(), Name: name, Password: hash, Admin: admin, OneTime: oneTime, Created: a.now(),
 	})
 }
 
-// SetPassword gives a user another password.
-func (a *Accounts) SetPassword(ctx context.Context, id UserID, password string) (User, error) {
+// SetPassword gives a user another password, and ends the sessions of their
+// browsers except one; keep may be empty. Their other tokens stay good.
+func (a *Accounts) SetPassword(ctx context.Context, id UserID, password string, oneTime bool, keep TokenID) (User, error) {
 	hash, err := a.hash(ctx, password)
 	if err != nil {
 		return User{}, err
 	}
-	return a.registry.UpdateUser(id, func(u *User) error { u.Password = hash; return nil })
+	u, err := a.registry.UpdateUser(id, func(u *User) error { u.Password, u.OneTime = hash, oneTime; return nil })
+	if err != nil {
+		return User{}, err
+	}
+	return u, a.revokeWhere(id, func(t Token) bool { return t.Client == SessionClient && t.ID != keep })
+}
+
+// RevokeAll ends all tokens of a user except one; keep may be empty.
+func (a *Accounts) RevokeAll(id UserID, keep TokenID) error {
+	return a.revokeWhere(id, func(t Token) bool { return t.ID != keep && t.Pair != keep || keep == "" })
+}
+
+func (a *Accounts) revokeWhere(id UserID, which func(Token) bool) error {
+	var ids []TokenID
+	for _, t := range a.registry.Tokens(id) {
+		if which(t) {
+			ids = append(ids, t.ID)
+		}
+	}
+	return a.Revoke(ids...)
+}
+
+// NewPassword draws a password that is made for somebody else, to be typed once: 60 random bits.
+func NewPassword() string { return strings.ToLower(string(NewSetupCode())) }
+
+// Rename gives a user another name to log in with.
+func (a *Accounts) Rename(id UserID, name string) (User, error) {
+	if err := CheckUserName(name); err != nil {
+		return User{}, err
+	}
+	return a.registry.UpdateUser(id, func(u *User) error { u.Name = name; return nil })
+}
+
+// ErrOnlyAdmin means that without this user nobody could look after the cloud.
+var ErrOnlyAdmin = E("", Exist, errors.New("the only administrator cannot be removed: make another one first"))
+
+// SetAdmin makes a user an administrator, or an ordinary user. What a former
+// administrator has open ends, so that it comes back with what they may see now.
+func (a *Accounts) SetAdmin(id UserID, admin bool) (User, error) {
+	u, err := a.registry.UpdateUser(id, func(u *User) error {
+		if u.Admin && !admin && a.onlyAdmin(id) {
+			return ErrOnlyAdmin
+		}
+		u.Admin = admin
+		return nil
+	})
+	if err != nil {
+		return User{}, err
+	}
+	if !admin {
+		var ids []TokenID
+		for _, t := range a.registry.Tokens(id) {
+			ids = append(ids, t.ID)
+		}
+		a.release(ids)
+	}
+	return u, nil
+}
+
+func (a *Accounts) onlyAdmin(id UserID) bool {
+	for _, u := range a.registry.Users() {
+		if u.Admin && u.ID != id {
+			return false
+		}
+	}
+	return true
 }
 
 func (a *Accounts) hash(ctx context.Context, password string) (string, error) {
@@ -86,7 +154,8 @@ func (a *Accounts) hash(ctx context.Context, password string) (string, error) {
 	return HashPassword(password), nil
 }
 
-// LogIn returns the user with that name and password, or ErrPassword. An
+// LogIn returns the user with that name and password, or ErrPassword; with a
+// password that has to be changed first, the user and ErrOneTime. An
 // unknown name takes as long as a wrong password.
 func (a *Accounts) LogIn(ctx context.Context, name, password string) (User, error) {
 	if len(password) > 1024 {
@@ -97,8 +166,11 @@ func (a *Accounts) LogIn(ctx context.Context, name, password string) (User, erro
 	}
 	defer a.unqueue()
 	u, _ := a.registry.UserByName(name)
-	if !CheckPassword(u.Password, password) {
+	switch {
+	case !CheckPassword(u.Password, password):
 		return User{}, ErrPassword
+	case u.OneTime:
+		return u, ErrOneTime
 	}
 	return u, nil
 }

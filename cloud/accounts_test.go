@@ -37,15 +37,15 @@ func (w *world) issue(a *cloud.Accounts, g cloud.Grant) cloud.Issued {
 func TestFirstUserIsAdminAndNamesAreUnique(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		a, ctx := w.accounts(), context.Background()
-		first, err := a.AddUser(ctx, "Ann@example.org", "correct horse", false)
+		first, err := a.AddUser(ctx, "Ann@example.org", "correct horse", false, false)
 		if err != nil || !first.Admin || first.ID == "" || !first.Created.Equal(time.Now()) {
 			t.Fatalf("first user %+v, %v", first, err)
 		}
-		second, err := a.AddUser(ctx, "bob", "battery staple", false)
+		second, err := a.AddUser(ctx, "bob", "battery staple", false, false)
 		if err != nil || second.Admin {
 			t.Errorf("second user %+v, %v", second, err)
 		}
-		if _, err := a.AddUser(ctx, "ann@EXAMPLE.org", "something else", false); cloud.KindOf(err) != cloud.Exist {
+		if _, err := a.AddUser(ctx, "ann@EXAMPLE.org", "something else", false, false); cloud.KindOf(err) != cloud.Exist {
 			t.Errorf("the same name again: %v", err)
 		}
 		if got := cloud.Owner(w.registry); got != first.ID {
@@ -58,12 +58,12 @@ func TestNamesAndPasswordsThatAreRefused(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		a, ctx := w.accounts(), context.Background()
 		for _, name := range []string{"", "a b", "a:b", "a\n", "a\x7f", strings.Repeat("n", 129)} {
-			if _, err := a.AddUser(ctx, name, "long enough", false); cloud.KindOf(err) != cloud.Invalid {
+			if _, err := a.AddUser(ctx, name, "long enough", false, false); cloud.KindOf(err) != cloud.Invalid {
 				t.Errorf("name %q: %v", name, err)
 			}
 		}
 		for _, password := range []string{"", "seven77", strings.Repeat("p", 1025)} {
-			if _, err := a.AddUser(ctx, "ann", password, false); cloud.KindOf(err) != cloud.Invalid {
+			if _, err := a.AddUser(ctx, "ann", password, false, false); cloud.KindOf(err) != cloud.Invalid {
 				t.Errorf("password of %d bytes: %v", len(password), err)
 			}
 		}
@@ -76,7 +76,7 @@ func TestNamesAndPasswordsThatAreRefused(t *testing.T) {
 func TestLogIn(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		a, ctx := w.accounts(), context.Background()
-		u, err := a.AddUser(ctx, "ann", "correct horse", false)
+		u, err := a.AddUser(ctx, "ann", "correct horse", false, false)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -88,7 +88,7 @@ func TestLogIn(t *testing.T) {
 				t.Errorf("%q: %+v, %v", c[0], got, err)
 			}
 		}
-		if _, err := a.SetPassword(ctx, u.ID, "another horse"); err != nil {
+		if _, err := a.SetPassword(ctx, u.ID, "another horse", false, ""); err != nil {
 			t.Fatal(err)
 		}
 		if _, err := a.LogIn(ctx, "ann", "correct horse"); err != cloud.ErrPassword {
@@ -97,7 +97,7 @@ func TestLogIn(t *testing.T) {
 		if _, err := a.LogIn(ctx, "ann", "another horse"); err != nil {
 			t.Errorf("the new password: %v", err)
 		}
-		if _, err := a.SetPassword(ctx, u.ID, "short"); cloud.KindOf(err) != cloud.Invalid {
+		if _, err := a.SetPassword(ctx, u.ID, "short", false, ""); cloud.KindOf(err) != cloud.Invalid {
 			t.Errorf("a short one: %v", err)
 		}
 	})

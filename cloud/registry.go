@@ -82,6 +82,9 @@ type Settings struct {
 
 	ClockSet time.Time `json:"clock_set,omitzero"` // the time that the owner last set
 
+	Limits Limits `json:"limits"`  // of what strangers may try
+	SignUp bool   `json:"sign_up"` // anyone may make an account
+
 	Hosts []string `json:"hosts,omitempty"` // by which browsers may reach the cloud, besides those it knows itself; see Hosts
 
 	HookTargets []HookTarget `json:"hook_targets,omitempty"` // closed addresses that webhooks may reach all the same
@@ -89,7 +92,7 @@ type Settings struct {
 
 // DefaultSettings are those of a new cloud: nothing is ever dropped.
 func DefaultSettings() Settings {
-	return Settings{DevicePolicy: PolicyWarn(), ServerPolicy: PolicyOff()}
+	return Settings{DevicePolicy: PolicyWarn(), ServerPolicy: PolicyOff(), Limits: DefaultLimits()}
 }
 
 // Log keeps events for a time and a size that the owner sets. It is safe for

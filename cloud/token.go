@@ -53,5 +53,8 @@ func (t *Token) ExpiredAt(now time.Time) bool { return !t.Expires.IsZero() && !n
 // TokenWarning is how long before its end a token is spoken of.
 const TokenWarning = 14 * 24 * time.Hour
 
+// SessionClient is the client of the tokens that are sessions of browsers.
+const SessionClient = "console"
+
 // DefaultTokenLife is how long a log-in lasts, as in the official cloud.
 const DefaultTokenLife = 90 * 24 * time.Hour

@@ -30,6 +30,9 @@ type User struct {
 	Admin    bool      `json:"admin,omitempty"`
 	Created  time.Time `json:"created"`
 
+	// OneTime says that the password was made by an administrator: it is good for one thing, to choose another.
+	OneTime bool `json:"one_time,omitempty"`
+
 	Clients []OAuthClient `json:"clients,omitempty"`
 }
 

@@ -50,6 +50,9 @@ var may = []struct {
 	{"PUT /v1/clients/{client}", "/v1/clients/x", "name=y", [8]int{400, 401, 404, 403, 403, 403, 404, 404}},
 	{"DELETE /v1/clients/{client}", "/v1/clients/x", "", [8]int{400, 401, 404, 403, 403, 403, 404, 404}},
 	{"GET /v1/user", "/v1/user", "", [8]int{400, 401, 200, 200, 200, 200, 200, 200}},
+	{"PUT /v1/user", "/v1/user", "account_info=x", [8]int{400, 401, 200, 403, 403, 403, 200, 200}},
+	{"DELETE /v1/user", "/v1/user", "password=" + "correct+horse", [8]int{400, 401, 200, 403, 403, 403, 200, 409}},
+	{"POST /v1/user/password-reset", "/v1/user/password-reset", "username=alice", [8]int{200, 200, 200, 200, 200, 200, 200, 200}},
 	{"POST /v1/users", "/v1/users", "username=eve&password=long+enough", [8]int{403, 403, 403, 403, 403, 403, 403, 403}},
 
 	{"GET /v1/devices/events", "/v1/devices/events", "", [8]int{400, 401, 200, 200, 200, 200, 200, 200}},
@@ -189,6 +192,8 @@ var may = []struct {
 	{"GET /v1/localcloud/webhook-targets", "/v1/localcloud/webhook-targets", "", [8]int{400, 401, 403, 403, 403, 403, 403, 200}},
 	{"POST /v1/localcloud/webhook-targets", "/v1/localcloud/webhook-targets", "target=127.0.0.1", [8]int{400, 401, 403, 403, 403, 403, 403, 200}},
 	{"DELETE /v1/localcloud/webhook-targets/{target}", "/v1/localcloud/webhook-targets/127.0.0.0%2F8", "", [8]int{400, 401, 403, 403, 403, 403, 403, 200}},
+	{"GET /v1/localcloud/limits", "/v1/localcloud/limits", "", [8]int{400, 401, 403, 403, 403, 403, 403, 200}},
+	{"PUT /v1/localcloud/limits", "/v1/localcloud/limits", "streams=off", [8]int{400, 401, 403, 403, 403, 403, 403, 200}},
 	{"GET /v1/localcloud/settings", "/v1/localcloud/settings", "", [8]int{400, 401, 403, 403, 403, 403, 403, 200}},
 	{"PUT /v1/localcloud/settings", "/v1/localcloud/settings", "trust_first_use=1", [8]int{400, 401, 403, 403, 403, 403, 403, 200}},
 }

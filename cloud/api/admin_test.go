@@ -281,8 +281,8 @@ func TestProductPolicy(t *testing.T) {
 
 func TestSettings(t *testing.T) {
 	w := newWorld(t)
-	w.do("GET /v1/localcloud/settings", as(w.root)).is(200, `{"trust_first_use":false}`)
-	w.do("PUT /v1/localcloud/settings", as(w.root), jsonText(`{"trust_first_use":true}`)).is(200, `{"trust_first_use":true}`)
+	w.do("GET /v1/localcloud/settings", as(w.root)).is(200, `{"trust_first_use":false,"sign_up":false}`)
+	w.do("PUT /v1/localcloud/settings", as(w.root), jsonText(`{"trust_first_use":true}`)).is(200, `{"trust_first_use":true,"sign_up":false}`)
 	if !w.registry.Settings().TrustFirstUse {
 		t.Error("it was not stored")
 	}

@@ -25,9 +25,6 @@ import (
 // csrfHeader is what pages of this cloud send with every request that changes something; any value will do.
 const csrfHeader = "X-Localcloud-Csrf"
 
-// sessionClient is the client of the tokens that are sessions.
-const sessionClient = "console"
-
 // checkAmbient reports why a request may not lean on what a browser sends by itself, if so.
 func (s *Server) checkAmbient(q *request) error {
 	q.w.Header().Del("Access-Control-Allow-Origin")

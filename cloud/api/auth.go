@@ -147,9 +147,7 @@ func tiedMay(a cloud.Access, need cloud.Scope) bool {
 // user in place of a token.
 func (s *Server) passwordOrToken(q *request, need cloud.Scope) (cloud.User, error) {
 	if name, password, ok := q.BasicAuth(); ok {
-		ctx, cancel := s.bounded(q)
-		defer cancel()
-		return s.Accounts.LogIn(ctx, name, password)
+		return s.logInAs(q, name, password)
 	}
 	err := s.authorize(q, need)
 	return q.access.User, err

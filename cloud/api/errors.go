@@ -3,6 +3,7 @@ package api
 import (
 	"context"
 	"errors"
+	"math"
 	"net/http"
 	"strconv"
 	"time"
@@ -58,6 +59,7 @@ var (
 	errNoSuchToken = plain(404, "No such token")
 	errNoOwner     = plain(400, "There is no user yet who could own a device")
 	errNoTransfer  = plain(501, "Devices cannot be transferred here: their owner has to release them first")
+	errOneTime     = &failure{status: 403, code: "password_change_required", text: "This password is for the first log-in only: log in with a browser at this address, and choose your own"}
 	errHasOwner    = plain(409, "This cloud has its owner already: log in")
 	errSetupCode   = plain(403, "That is not the set-up code. It stands on the server's terminal, and is shown again by: localcloud status")
 	errNoProduct   = plain(404, "Product not found")
@@ -105,6 +107,8 @@ func failureOf(err error) *failure {
 		return f
 	case errors.Is(err, cloud.ErrTokenExpired):
 		return errExpiredToken
+	case errors.Is(err, cloud.ErrOneTime):
+		return errOneTime
 	case errors.Is(err, cloud.ErrPassword):
 		return errPassword
 	case kind == cloud.Unauthentic:
@@ -119,6 +123,10 @@ func failureOf(err error) *failure {
 		f = plain(kindStatus[kind], err.Error())
 		if kind == cloud.Limited {
 			f.retryAfter = time.Second
+		}
+		var limited *cloud.LimitedError
+		if errors.As(err, &limited) {
+			f.code, f.retryAfter = "too_many_requests", limited.After
 		}
 		return f
 	}
@@ -140,7 +148,7 @@ func (s *Server) fail(w http.ResponseWriter, err error) {
 		s.Logger.Error("request failed", "err", err)
 	}
 	if f.retryAfter > 0 {
-		w.Header().Set("Retry-After", strconv.Itoa(int(f.retryAfter/time.Second)))
+		w.Header().Set("Retry-After", strconv.Itoa(int(math.Ceil(f.retryAfter.Seconds()))))
 	}
 	s.writeJSON(w, f.status, errorBody{Error: f.code, Description: f.text, Errors: []string{f.text}, Info: f.info})
 }

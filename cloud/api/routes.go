@@ -60,6 +60,9 @@ func routes() []route {
 		{put, "/v1/clients/{client}", clientsUpdate, (*Server).updateClient},
 		{del, "/v1/clients/{client}", clientsRemove, (*Server).removeClient},
 		{get, "/v1/user", cloud.ScopeUserGet, (*Server).showUser},
+		{put, "/v1/user", cloud.ScopeUserUpdate, (*Server).updateUser},
+		{del, "/v1/user", cloud.ScopeUserUpdate, (*Server).deleteUser},
+		{post, "/v1/user/password-reset", open, (*Server).resetPassword},
 		{post, "/v1/users", open, (*Server).signUp},
 
 		{get, "/v1/devices/events", events, (*Server).streamMine},
@@ -178,7 +181,7 @@ func routes() []route {
 		{del, lc + "/hosts/{host}", admin, (*Server).removeHost},
 		{get, lc + "/users", admin, (*Server).listUsers},
 		{post, lc + "/users", admin, (*Server).addUser},
-		{put, lc + "/users/{name}", admin, (*Server).updateUser},
+		{put, lc + "/users/{name}", admin, (*Server).updateAnyUser},
 		{del, lc + "/users/{name}", admin, (*Server).removeUser},
 		{get, lc + "/tokens", admin, (*Server).listAllTokens},
 		{post, lc + "/tokens", admin, (*Server).issueToken},
@@ -198,6 +201,8 @@ func routes() []route {
 		{get, lc + "/webhook-targets", admin, (*Server).listHookTargets},
 		{post, lc + "/webhook-targets", admin, (*Server).addHookTarget},
 		{del, lc + "/webhook-targets/{target}", admin, (*Server).removeHookTarget},
+		{get, lc + "/limits", admin, (*Server).showLimits},
+		{put, lc + "/limits", admin, (*Server).setLimits},
 		{get, lc + "/settings", admin, (*Server).showSettings},
 		{put, lc + "/settings", admin, (*Server).setSettings},
 	}

@@ -36,7 +36,6 @@ type Config struct {
 	KeepAlive   time.Duration // between writes of an idle event stream; 0, or more than 9 s: 9 s
 	QueueSize   int           // events that wait for one event stream; 0: 256
 	CallTimeout time.Duration // how long a request waits for a device, the log or a password check; 0: 30 s
-	SignUp      bool          // anyone may make an account with POST /v1/users
 }
 
 // Knocks is the list of devices that connected and were not let in.
@@ -58,6 +57,7 @@ type Server struct {
 	router  *mux.Router
 	started time.Time
 	streams streams
+	guard   *cloud.Guard
 
 	settingUp sync.Mutex // held while the owner's account is made
 }
@@ -73,6 +73,7 @@ func New(c Config) *Server {
 		c.Hosts = cloud.NewHosts(c.Registry, nil)
 	}
 	s := &Server{Config: c, started: time.Now(), streams: newStreams()}
+	s.guard = cloud.NewGuard(func() cloud.Limits { return s.Registry.Settings().Limits })
 	s.router = s.newRouter()
 	return s
 }

@@ -1,6 +1,8 @@
 package api
 
 import (
+	"context"
+	"errors"
 	"time"
 
 	"localcloud/cloud"
@@ -28,7 +30,7 @@ type sessionUser struct {
 
 func (s *Server) sessionObject(u *cloud.User, t cloud.Token) sessionObject {
 	owner := cloud.Owner(s.Registry)
-	o := sessionObject{Setup: owner == "", SignUp: s.SignUp && owner != ""}
+	o := sessionObject{Setup: owner == "", SignUp: s.Registry.Settings().SignUp && owner != ""}
 	if u != nil {
 		o.User = &sessionUser{u.ID, u.Name, u.Admin, u.ID == owner}
 		o.Token, o.Expires = t.ID, stamp(t.Expires)
@@ -55,16 +57,28 @@ func (s *Server) showSession(q *request) (any, error) {
 // beginSession logs a browser in with a name and a password.
 func (s *Server) beginSession(q *request) (any, error) {
 	name, password, remember := q.args.text("username"), q.args.text("password"), q.args.flag("remember", true)
+	another := q.args.text("new_password")
 	if q.args.err != nil {
 		return nil, q.args.err
 	}
-	ctx, cancel := s.bounded(q)
-	defer cancel()
-	u, err := s.Accounts.LogIn(ctx, name, password)
+	u, err := s.logInAs(q, name, password)
+	if errors.Is(err, cloud.ErrOneTime) && another != "" {
+		u, err = s.choosePassword(q, u, password, another)
+	}
 	if err != nil {
 		return nil, err
 	}
 	return s.openSession(q, u, remember)
+}
+
+// choosePassword puts a user's own password in the place of one that was good for this alone.
+func (s *Server) choosePassword(q *request, u cloud.User, old, password string) (cloud.User, error) {
+	if password == old {
+		return u, plain(400, "The new password is the old one: choose another")
+	}
+	ctx, cancel := s.bounded(q)
+	defer cancel()
+	return s.Accounts.SetPassword(ctx, u.ID, password, false, "")
 }
 
 // openSession makes a session for a user and gives it to the browser. The one that it had ends.
@@ -73,7 +87,7 @@ func (s *Server) openSession(q *request, u cloud.User, remember bool) (any, erro
 	if remember {
 		life, age = cloud.DefaultTokenLife, cloud.DefaultTokenLife
 	}
-	issued, err := s.Accounts.Issue(cloud.Grant{User: u.ID, Client: sessionClient, Note: bound(cloud.Printable(q.UserAgent())), Life: life})
+	issued, err := s.Accounts.Issue(cloud.Grant{User: u.ID, Client: cloud.SessionClient, Note: bound(cloud.Printable(q.UserAgent())), Life: life})
 	if err != nil {
 		return nil, err
 	}
@@ -101,6 +115,13 @@ func (s *Server) forgetSession(q *request) error {
 	return nil
 }
 
+func (s *Server) checkSetupCode(code string) error {
+	if !s.SetupCode.Matches(code) {
+		return cloud.E("set-up", cloud.Unauthentic, nil)
+	}
+	return nil
+}
+
 // setUp makes the owner of a new cloud: the set-up code stands on the
 // server's terminal. The code is worth nothing once there is an owner.
 func (s *Server) setUp(q *request) (any, error) {
@@ -113,12 +134,16 @@ func (s *Server) setUp(q *request) (any, error) {
 	switch {
 	case len(s.Registry.Users()) > 0:
 		return nil, errHasOwner
-	case !s.SetupCode.Matches(code):
-		return nil, errSetupCode
+	}
+	if _, err := s.tryLogIn(q, "set-up", func(context.Context) (cloud.User, error) { return cloud.User{}, s.checkSetupCode(code) }); err != nil {
+		if cloud.KindOf(err) == cloud.Unauthentic {
+			return nil, errSetupCode
+		}
+		return nil, err
 	}
 	ctx, cancel := s.bounded(q)
 	defer cancel()
-	u, err := s.Accounts.AddUser(ctx, name, password, false)
+	u, err := s.Accounts.AddUser(ctx, name, password, false, false)
 	if err != nil {
 		return nil, err
 	}

@@ -58,6 +58,11 @@ func (s *Server) stream(q *request, f cloud.Filter) (any, error) {
 		return nil, errClosing
 	}
 	defer s.streams.leave()
+	closed, err := s.openStream(q.Request)
+	if err != nil {
+		return nil, err
+	}
+	defer closed()
 	ctx, release := s.Accounts.Hold(q.Context(), q.access.Token)
 	defer release()
 

@@ -2,6 +2,7 @@ package api
 
 import (
 	"cmp"
+	"context"
 	"errors"
 	"strings"
 	"time"
@@ -16,6 +17,9 @@ const maxLife = 100 * 365 * 24 * time.Hour
 // secret: the password is what counts. Arguments in the query are not looked
 // at, since addresses end up in logs.
 func (s *Server) logIn(q *request) (any, error) {
+	if err := s.mayAskForToken(q.Request); err != nil {
+		return nil, err
+	}
 	a := &args{body: q.args.body, err: q.args.err}
 	life := s.tokenLife(a, cloud.DefaultTokenLife)
 	grant := a.text("grant_type")
@@ -45,9 +49,7 @@ func (s *Server) grantForPassword(q *request, a *args, life time.Duration) (any,
 	if a.err != nil || name == "" || password == "" {
 		return nil, badGrant("invalid_request", `Missing parameters. "username" and "password" are required`)
 	}
-	ctx, cancel := s.bounded(q)
-	defer cancel()
-	u, err := s.Accounts.LogIn(ctx, name, password)
+	u, err := s.logInAs(q, name, password)
 	if err != nil {
 		return nil, err
 	}
@@ -77,7 +79,7 @@ func (s *Server) grantForClient(q *request, a *args, life time.Duration) (any, e
 	if strings.HasPrefix(scope, "customer=") {
 		return nil, badGrant("invalid_scope", "There is no such customer")
 	}
-	u, err := s.Accounts.LogInClient(id, cloud.Secret(secret))
+	u, err := s.tryLogIn(q, "client "+id, func(context.Context) (cloud.User, error) { return s.Accounts.LogInClient(id, cloud.Secret(secret)) })
 	if errors.Is(err, cloud.ErrClient) {
 		return nil, badGrant("invalid_client", "Client credentials are invalid")
 	}
@@ -176,7 +178,7 @@ func (s *Server) currentToken(q *request) (any, error) {
 // expiresSoon reports whether the token's user should see to a new one. A
 // browser that is logged in just logs in again.
 func (s *Server) expiresSoon(t cloud.Token) bool {
-	return t.Client != sessionClient && !t.Expires.IsZero() && t.Expires.Sub(s.Hub.Clock().Now()) < cloud.TokenWarning
+	return t.Client != cloud.SessionClient && !t.Expires.IsZero() && t.Expires.Sub(s.Hub.Clock().Now()) < cloud.TokenWarning
 }
 
 func (s *Server) revokeCurrentToken(q *request) (any, error) {
@@ -199,6 +201,9 @@ func (s *Server) revokeAllTokens(q *request) (any, error) {
 // public id is none: with that, its user has to say who they are, by password
 // or by another token. Who may not revoke it learns nothing of it.
 func (s *Server) revokeToken(q *request) (any, error) {
+	if err := s.mayAskForToken(q.Request); err != nil { // nobody finds out tokens by trying
+		return nil, err
+	}
 	path := q.variable("token")
 	if id := cloud.Secret(path).ID(); s.knows(id) {
 		return done, s.Accounts.Revoke(id)

@@ -133,6 +133,23 @@ func (c *Client) SetDevicePolicy(ctx context.Context, device string, p *cloud.Po
 // Settings are the owner's switches.
 type Settings struct {
 	TrustFirstUse bool `json:"trust_first_use"` // take unknown devices in at their first connection
+	SignUp        bool `json:"sign_up"`         // anyone may make an account
+}
+
+// Limits returns what strangers may try.
+func (c *Client) Limits(ctx context.Context) (cloud.Limits, error) {
+	var l cloud.Limits
+	err := c.do(ctx, call{op: "limits", method: http.MethodGet, path: path("localcloud", "limits"), out: &l})
+	return l, err
+}
+
+// SetLimit changes one of them, by its name in JSON; 0 is no limit.
+func (c *Client) SetLimit(ctx context.Context, name string, n int) (cloud.Limits, error) {
+	var l cloud.Limits
+	err := c.do(ctx, call{
+		op: "limits", method: http.MethodPut, path: path("localcloud", "limits"), in: map[string]any{name: n}, out: &l,
+	})
+	return l, err
 }
 
 // Settings returns the owner's switches.

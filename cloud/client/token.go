@@ -19,7 +19,7 @@ type Token struct {
 	Scopes  []cloud.Scope `json:"scopes"`
 	Created time.Time     `json:"created"`
 	Expires *time.Time    `json:"expires"` // nil: never
-	Soon    bool          `json:"expires_soon"`
+	Soon    bool          `json:"expires_soon,omitempty"`
 }
 
 // Grant describes a token to make.

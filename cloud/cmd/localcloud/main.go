@@ -41,7 +41,7 @@ type commands struct {
 	Serve   serveCmd   `cmd:"" help:"Run the cloud that your devices connect to."`
 	Demo    demoCmd    `cmd:"" help:"Run a cloud with a made-up device, to look around."`
 	Status  statusCmd  `cmd:"" help:"Show whether the cloud runs, its addresses, what is online, and what needs attention."`
-	User    userCmd    `cmd:"" help:"People who may log in: add, list, passwd, remove."`
+	User    userCmd    `cmd:"" help:"People who may log in: add, list, passwd, role, sign-up, remove."`
 	Token   tokenCmd   `cmd:"" help:"Access tokens, with which programs and pages get in: create, list, revoke."`
 	Device  deviceCmd  `cmd:"" help:"Your boards: list, adopt, call, get and more."`
 	Product productCmd `cmd:"" help:"Fleets of boards: create, list, show, add, drop, remove."`
@@ -52,6 +52,7 @@ type commands struct {
 	Virtual virtualCmd `cmd:"" help:"Run devices in software, for tests and load."`
 	Bench   benchCmd   `cmd:"" help:"Measure a cloud and this machine with fleets of virtual devices."`
 	Host    hostCmd    `cmd:"" help:"By which names browsers may log in at this cloud: add, list, remove."`
+	Limits  limitsCmd  `cmd:"" help:"What strangers may try before they have to wait: show, set."`
 	Clock   clockCmd   `cmd:"" help:"The cloud's time, when the machine's clock cannot be trusted: show, set."`
 	Service serviceCmd `cmd:"" help:"Start the cloud with the machine (systemd): install, uninstall."`
 	Version versionCmd `cmd:"" help:"Show the version."`

@@ -6,37 +6,63 @@ import (
 	"strconv"
 
 	"localcloud/cloud"
+	"localcloud/cloud/client"
 )
 
 // userCmd is "localcloud user".
 type userCmd struct {
 	Add    userAddCmd    `cmd:"" help:"Make an account. The first one is the owner of the cloud."`
 	List   userListCmd   `cmd:"" help:"Show all accounts."`
-	Passwd userPasswdCmd `cmd:"" help:"Give an account another password."`
+	Passwd userPasswdCmd `cmd:"" help:"Give an account another password, also one that was forgotten."`
+	Role   userRoleCmd   `cmd:"" help:"Make a user an administrator, who sees and may do everything, or an ordinary user, who sees their own."`
+	SignUp userSignUpCmd `cmd:"" name:"sign-up" help:"Say whether anyone may make an account over the network: on, off."`
 	Remove userRemoveCmd `cmd:"" help:"Delete an account and its tokens; its devices stay, without an owner."`
 }
 
 type userAddCmd struct {
 	place
-	Name          string `arg:"" help:"Name to log in with, often a mail address."`
+	Name          string `arg:"" optional:"" help:"Name to log in with, often a mail address."`
 	Admin         bool   `help:"May look after the whole cloud: all devices, users and settings."`
 	PasswordStdin bool   `help:"Read the password from standard input instead of asking for it."`
+	OneTime       bool   `help:"Make a password that is good once: at the first log-in in a browser they choose their own."`
+	From          string `help:"Make an account for each line of this file, with one-time passwords; - is standard input." placeholder:"FILE.csv"`
 	JSON          bool   `name:"json" help:"Print JSON."`
+}
+
+// Help is the long text of --help.
+func (*userAddCmd) Help() string {
+	return "A line of the file is a name, and after a comma admin if they are to be one. What is printed is the " +
+		"list to hand out: names and one-time passwords, which are kept nowhere else."
 }
 
 // Run makes the account.
 func (c *userAddCmd) Run(ctx context.Context, t *terminal) error {
-	password, err := t.password(c.PasswordStdin)
-	if err != nil {
-		return err
+	switch {
+	case c.From != "" && c.Name != "":
+		return usagef("give a name or --from, not both")
+	case c.From != "":
+		return c.addAll(ctx, t)
+	case c.Name == "":
+		return usagef("whose account? localcloud user add NAME, or --from FILE.csv for many; see: localcloud user add --help")
+	}
+	password := ""
+	if !c.OneTime {
+		var err error
+		if password, err = t.password(c.PasswordStdin); err != nil {
+			return err
+		}
 	}
 	return c.with(ctx, needAny, func(conn *connection) error {
-		u, err := conn.AddUser(ctx, c.Name, password, c.Admin)
+		u, err := addOne(ctx, conn, c.Name, password, c.Admin)
 		switch {
 		case err != nil:
 			return err
 		case c.JSON:
 			return t.json(u)
+		}
+		if u.Password != "" {
+			t.printf("user %s is there; their password for the first log-in, in a browser: %s\n", clean(u.Name), u.Password)
+			return nil
 		}
 		role := ""
 		if u.Admin {
@@ -77,17 +103,31 @@ type userPasswdCmd struct {
 	place
 	Name          string `arg:"" help:"Whose password."`
 	PasswordStdin bool   `help:"Read the password from standard input instead of asking for it."`
+	OneTime       bool   `help:"Make a password that is good once: at the next log-in in a browser they choose their own."`
+	RevokeTokens  bool   `help:"End everything that is logged in with this account, tools and pages too."`
 }
 
 // Run changes the password.
 func (c *userPasswdCmd) Run(ctx context.Context, t *terminal) error {
-	password, err := t.password(c.PasswordStdin)
-	if err != nil {
-		return err
+	change := client.PasswordChange{RevokeTokens: c.RevokeTokens}
+	if !c.OneTime {
+		var err error
+		if change.Password, err = t.password(c.PasswordStdin); err != nil {
+			return err
+		}
 	}
 	return c.with(ctx, needData, func(conn *connection) error {
-		if err := conn.SetPassword(ctx, c.Name, password); err != nil {
+		made, err := conn.ChangePassword(ctx, c.Name, change)
+		if err != nil {
 			return unknownUser(err)
+		}
+		if made != "" {
+			t.printf("the password of %s for the next log-in, in a browser: %s\n", clean(c.Name), made)
+			return nil
+		}
+		if c.RevokeTokens {
+			t.printf("%s has another password, and has to log in anew everywhere\n", clean(c.Name))
+			return nil
 		}
 		t.printf("%s has another password; tokens that were made before still work (localcloud token list --user %s)\n", clean(c.Name), clean(c.Name))
 		return nil
