@@ -62,6 +62,32 @@ func TestEachMethodSendsItsRequestAndReadsItsAnswer(t *testing.T) {
 			`PUT /v1/localcloud/users/a%2Fb {"password":"x"}`, `{"ok":true}`, `null`},
 		{"remove user", func(ctx context.Context, c *Client) (any, error) { return nil, c.RemoveUser(ctx, "ann") },
 			`DELETE /v1/localcloud/users/ann`, `{"ok":true}`, `null`},
+		{"webhooks", func(ctx context.Context, c *Client) (any, error) { return c.Webhooks(ctx) },
+			`GET /v1/integrations?all=true`, `[{"id":"h","event":"e","more":1}]`, `[{"id":"h","event":"e","more":1}]`},
+		{"webhook", func(ctx context.Context, c *Client) (any, error) { return c.Webhook(ctx, "h") },
+			`GET /v1/integrations/h`, `{"ok":true,"integration":{"id":"h","json":{"a":1}}}`, `{"id":"h","json":{"a":1}}`},
+		{"create webhook", func(ctx context.Context, c *Client) (any, error) {
+			return c.CreateWebhook(ctx, "", map[string]any{"event": "e", "url": "u"})
+		}, `POST /v1/integrations {"event":"e","url":"u"}`, `{"ok":true,"id":"h","integration":{"id":"h"}}`, `{"id":"h"}`},
+		{"create webhook of a product", func(ctx context.Context, c *Client) (any, error) {
+			return c.CreateWebhook(ctx, "my p", map[string]any{"event": "e"})
+		}, `POST /v1/products/my%20p/integrations {"event":"e"}`, `{"integration":{"id":"h"}}`, `{"id":"h"}`},
+		{"delete webhook", func(ctx context.Context, c *Client) (any, error) { return nil, c.DeleteWebhook(ctx, "h") },
+			`DELETE /v1/integrations/h`, `{"ok":true}`, `null`},
+		{"test webhook", func(ctx context.Context, c *Client) (any, error) {
+			d, err := c.TestWebhook(ctx, "h", "e", "x")
+			return d.Status, err
+		}, `POST /v1/integrations/h/test {"data":"x","event":"e"}`, `{"ok":true,"delivery":{"status":200,"event_id":"7"}}`, `200`},
+		{"webhook log", func(ctx context.Context, c *Client) (any, error) {
+			r, err := c.WebhookLog(ctx, "h")
+			return r.Latest[0].EventID, err
+		}, `GET /v1/integrations/h/log`, `{"counts":{"success":1},"latest":[{"event_id":"7"}],"dead":[]}`, `7`},
+		{"webhook targets", func(ctx context.Context, c *Client) (any, error) { return c.WebhookTargets(ctx) },
+			`GET /v1/localcloud/webhook-targets`, `{"targets":["127.0.0.1:1880"]}`, `["127.0.0.1:1880"]`},
+		{"allow webhook target", func(ctx context.Context, c *Client) (any, error) { return c.AllowWebhookTarget(ctx, "::1") },
+			`POST /v1/localcloud/webhook-targets {"target":"::1"}`, `{"targets":["::1"]}`, `["::1"]`},
+		{"close webhook target", func(ctx context.Context, c *Client) (any, error) { return c.CloseWebhookTarget(ctx, "127.0.0.0/8") },
+			`DELETE /v1/localcloud/webhook-targets/127.0.0.0%2F8`, `{"targets":[]}`, `[]`},
 		{"tokens", func(ctx context.Context, c *Client) (any, error) { return c.Tokens(ctx, "a b") },
 			`GET /v1/localcloud/tokens?user=a+b`, `[]`, `[]`},
 		{"create token", func(ctx context.Context, c *Client) (any, error) {

@@ -49,6 +49,7 @@ type commands struct {
 	Keys    keysCmd    `cmd:"" help:"The key by which boards know this server: show, export."`
 	Events  eventsCmd  `cmd:"" help:"Watch what devices publish, as it happens."`
 	Publish publishCmd `cmd:"" help:"Publish an event to your devices and pages."`
+	Webhook webhookCmd `cmd:"" help:"Send events on to other programs: list, create, test, log and more."`
 	Virtual virtualCmd `cmd:"" help:"Run devices in software, for tests and load."`
 	Bench   benchCmd   `cmd:"" help:"Measure a cloud and this machine with fleets of virtual devices."`
 	Host    hostCmd    `cmd:"" help:"By which names browsers may log in at this cloud: add, list, remove."`
