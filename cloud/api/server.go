@@ -21,6 +21,7 @@ type Config struct {
 	Accounts *cloud.Accounts
 	Knocks   Knocks
 	Webhooks Webhooks
+	Boards   Boards
 	Hosts    *cloud.Hosts // nil: localhost and what the owner added
 
 	// ServerKeys returns the public keys of this cloud as PEM, for TCP and for UDP devices.

@@ -33,6 +33,8 @@ var rooms = map[string]room{
 	"coap/virtual":         {},
 	"firmware":             {},
 	"keys":                 {},
+	"keys/dfu":             {},
+	"keys/dfu/dfutest":     {testsOnly: true},
 	"relay":                {},
 	"webui":                {},
 }
@@ -74,6 +76,9 @@ var arrows = []arrow{
 	{"cloud/api", "cloud/sse", "writes event streams"},
 	{"cloud/api", "firmware", "images that owners send"},
 	{"cloud/api", "keys", "device ids and public keys"},
+
+	{"keys/dfu", "keys", "which board is which, and where its slots lie"},
+	{"keys/dfu/dfutest", "keys", "the boards on the bench"},
 
 	{"relay", "cloud", "devices, access and events"},
 	{"relay", "cloud/sse", "lines go to browsers as events"},

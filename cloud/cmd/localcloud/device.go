@@ -24,6 +24,10 @@ type deviceCmd struct {
 	Add    deviceAddCmd    `cmd:"" help:"Register a device before it connects for the first time."`
 	Remove deviceRemoveCmd `cmd:"" help:"Forget a device and its key; it is not let in any more."`
 	Policy devicePolicyCmd `cmd:"" help:"How many events this one device may send (rate limit)."`
+
+	Rekey   deviceRekeyCmd   `cmd:"" aliases:"connect" help:"Connect a board to this cloud over USB: keys and address, with a way back (also: device connect)."`
+	Restore deviceRestoreCmd `cmd:"" help:"Give a board back what it held before, such as Particle's cloud."`
+	Udev    deviceUdevCmd    `cmd:"" help:"The rule by which the users of a Linux machine may use boards over USB: print, or --install."`
 }
 
 // nameOrID is what people call a device.

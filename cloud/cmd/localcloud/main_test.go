@@ -6,10 +6,13 @@ import (
 	"testing"
 
 	"github.com/alecthomas/kong"
+
+	"localcloud/keys/dfu/dfutest"
 )
 
 // Settings and tests of the machine do not reach the tests.
 func TestMain(m *testing.M) {
+	dfutest.Main()
 	for _, pair := range os.Environ() {
 		if name, _, _ := strings.Cut(pair, "="); strings.HasPrefix(name, "LOCALCLOUD_") {
 			os.Unsetenv(name)
