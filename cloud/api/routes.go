@@ -207,6 +207,11 @@ func routes() []route {
 		{del, lc + "/webhook-targets/{target}", admin, (*Server).removeHookTarget},
 		{get, lc + "/limits", admin, (*Server).showLimits},
 		{put, lc + "/limits", admin, (*Server).setLimits},
+		{get, lc + "/relay", admin, (*Server).askRelay},
+		{get, lc + "/relay/{rest:.*}", admin, (*Server).askRelay},
+		{post, lc + "/relay/{rest:.*}", admin, (*Server).askRelay},
+		{put, lc + "/relay/{rest:.*}", admin, (*Server).askRelay},
+		{del, lc + "/relay/{rest:.*}", admin, (*Server).askRelay},
 		{get, lc + "/settings", admin, (*Server).showSettings},
 		{put, lc + "/settings", admin, (*Server).setSettings},
 	}

@@ -50,6 +50,7 @@ type commands struct {
 	Events  eventsCmd  `cmd:"" help:"Watch what devices publish, as it happens."`
 	Publish publishCmd `cmd:"" help:"Publish an event to your devices and pages."`
 	Webhook webhookCmd `cmd:"" help:"Send events on to other programs: list, create, test, log and more."`
+	Relay   relayCmd   `cmd:"" help:"Live data of devices, too fast for events: status, kick, allow, publish, record; or a relay by itself."`
 	Virtual virtualCmd `cmd:"" help:"Run devices in software, for tests and load."`
 	Bench   benchCmd   `cmd:"" help:"Measure a cloud and this machine with fleets of virtual devices."`
 	Host    hostCmd    `cmd:"" help:"By which names browsers may log in at this cloud: add, list, remove."`

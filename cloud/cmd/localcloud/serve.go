@@ -22,7 +22,9 @@ type settings struct {
 	HTTP  string `name:"http" default:":8080" help:"Where apps, pages and scripts connect: the HTTP API (default: :8080)." placeholder:"ADDR" env:"LOCALCLOUD_HTTP"`
 	TCP   string `name:"tcp" default:":5683" help:"Where Core, Photon and P1 connect: CoAP over TCP (default: :5683)." placeholder:"ADDR" env:"LOCALCLOUD_TCP"`
 	UDP   string `name:"udp" default:":5684" help:"Where newer boards connect: CoAP over DTLS (default: :5684; not served yet)." placeholder:"ADDR" env:"LOCALCLOUD_UDP"`
-	Relay string `name:"relay" default:":8070" help:"Where fast data of devices comes in: the relay (default: :8070; not served yet)." placeholder:"ADDR" env:"LOCALCLOUD_RELAY"`
+	Relay string `name:"relay" default:":8070" help:"Where fast data of devices comes in and is shown: the relay (default: :8070; off: none)." placeholder:"ADDR" env:"LOCALCLOUD_RELAY"`
+
+	relaySettings `embed:""`
 
 	TrustFirstUse *bool      `negatable:"" help:"Take in every board that connects for the first time, without asking. The cloud remembers it until you say --no-trust-first-use." env:"LOCALCLOUD_TRUST_FIRST_USE"`
 	Events        store.Mode `help:"How events are kept: disk (synced before they are acknowledged), interval=30s (acknowledged at once, written every 30s), memory, or off (default: disk)." placeholder:"MODE" env:"LOCALCLOUD_EVENTS"`
@@ -106,7 +108,7 @@ func (s *server) ready() ready {
 }
 
 func (s *server) addresses() addresses {
-	return addresses{HTTP: s.httpSocket.Addr().String(), TCP: s.tcpSocket.Addr().String()}
+	return addresses{HTTP: s.httpSocket.Addr().String(), TCP: s.tcpSocket.Addr().String(), Relay: s.relayAddress()}
 }
 
 // welcome tells a person at a terminal where to connect and what to do next.
@@ -117,6 +119,11 @@ func (s *server) welcome(w io.Writer) {
 	}
 	for _, address := range reachable("", s.tcpSocket.Addr()) {
 		fmt.Fprintf(w, "  Core, Photon, P1: %s\n", address)
+	}
+	if s.relaySocket != nil {
+		for _, url := range reachable("http://", s.relaySocket.Addr()) {
+			fmt.Fprintf(w, "  live data:        %s/relay/\n", url)
+		}
 	}
 	if s.needsOwner() {
 		fmt.Fprintf(w, "\n  This cloud has no owner yet. Open %s in a browser and enter the set-up code\n\n      %s\n\n"+

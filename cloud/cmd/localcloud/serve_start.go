@@ -26,6 +26,8 @@ type server struct {
 	httpSocket *lateListener
 	tcpSocket  *lateListener
 
+	relayPart
+
 	http       *http.Server
 	gate       *gate              // counts requests, and closes for new ones
 	devices    context.CancelFunc // ends the connections of all devices
@@ -46,7 +48,7 @@ func start(ctx context.Context, c settings, logger *slog.Logger) (*server, error
 	s := &server{
 		dir: dir, logger: logger, gate: newGate(),
 		setupCode: cloud.NewSetupCode(),
-		failed:    make(chan error, 2), httpEnded: make(chan struct{}), devicesEnd: make(chan struct{}),
+		failed:    make(chan error, 3), httpEnded: make(chan struct{}), devicesEnd: make(chan struct{}),
 		hooksEnded: make(chan struct{}),
 	}
 	s.parts, err = openParts(dir, partsConfig{
@@ -66,7 +68,7 @@ func start(ctx context.Context, c settings, logger *slog.Logger) (*server, error
 		return nil, errors.Join(fmt.Errorf("control.json: %w", err), s.stop())
 	}
 	a := s.addresses()
-	logger.Info("serving", "http", a.HTTP, "tcp", a.TCP, "data", dir, "version", version())
+	logger.Info("serving", "http", a.HTTP, "tcp", a.TCP, "relay", a.Relay, "data", dir, "version", version())
 	return s, nil
 }
 
@@ -86,11 +88,13 @@ func (s *server) open(c settings) error {
 	if s.httpSocket, err = listen("http", c.HTTP); err != nil {
 		return err
 	}
-	s.tcpSocket, err = listen("tcp", c.TCP)
-	return err
+	if s.tcpSocket, err = listen("tcp", c.TCP); err != nil {
+		return err
+	}
+	return s.openRelay(c)
 }
 
-// run starts the goroutines: one that serves HTTP, one that accepts devices, one that sends events to webhooks.
+// run starts the goroutines: one that serves HTTP, one that accepts devices, one that sends events to webhooks, and the relay's.
 func (s *server) run(ctx context.Context) {
 	s.http = newHTTPServer(s.gate.around(webui.Around(s.parts.api.Handler())), s.logger)
 	go func() {
@@ -115,6 +119,7 @@ func (s *server) run(ctx context.Context) {
 			s.failed <- err
 		}
 	}()
+	s.runRelay(ctx)
 }
 
 // listen opens a socket for devices or HTTP; flag is the name of the setting, for the error.
@@ -199,6 +204,8 @@ type serverStatus struct {
 	Addresses struct {
 		HTTP []string `json:"http"`
 		TCP  []string `json:"tcp"`
+
+		Relay []string `json:"relay,omitempty"`
 	} `json:"addresses"` // by which others reach them
 	Data     string       `json:"data"`
 	PID      int          `json:"pid"`
@@ -216,5 +223,11 @@ func (s *server) status() any {
 	out.Addresses.TCP = reachable("", s.tcpSocket.Addr())
 	out.Warnings = movedAway(s.parts.store.Registry().Devices(), s.parts.hub.IsOnline, ownAddresses())
 	out.Warnings = append(out.Warnings, out.Store.Warnings()...)
+	if s.relaySocket != nil {
+		out.Addresses.Relay = reachable("", s.relaySocket.Addr())
+	}
+	if s.relayProblem != "" {
+		out.Warnings = append(out.Warnings, s.relayProblem)
+	}
 	return out
 }

@@ -22,7 +22,7 @@ const (
 // stop ends everything, in an order that clients notice least:
 //
 //  1. Nobody new comes in: Accept ends, requests on open connections get 503.
-//  2. The devices' connections are closed. Each goes offline, which is an event:
+//  2. The relay's streams and viewers end; both come back by themselves. The devices' connections are closed. Each goes offline, which is an event:
 //     it is committed, and delivered to the streams, which are all still open.
 //  3. Ordinary requests finish, and those to webhooks. A call to a device that has just gone is answered as offline.
 //  4. Nothing can change any more: control.json goes, then the store is closed and its lock
@@ -37,8 +37,13 @@ func (s *server) stop() error {
 	s.gate.close()
 	s.httpSocket.Close()
 
+	s.endRelay()
 	s.devices() // ends its Accept too
-	err := within(devicesTime, "devices going offline", func() error { <-s.devicesEnd; return nil })
+	err := within(devicesTime, "devices going offline", func() error {
+		<-s.devicesEnd
+		<-s.relayEnded
+		return nil
+	})
 
 	s.hooks()
 	err = errors.Join(err, within(requestsTime, "requests under way", func() error {
@@ -63,7 +68,7 @@ func (s *server) stop() error {
 }
 
 func (s *server) closeSockets() {
-	for _, socket := range []*lateListener{s.httpSocket, s.tcpSocket} {
+	for _, socket := range []*lateListener{s.httpSocket, s.tcpSocket, s.relaySocket} {
 		if socket != nil {
 			socket.release()
 		}

@@ -1,0 +1,184 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"io"
+	"net"
+	"net/http"
+	"strings"
+	"testing"
+	"time"
+)
+
+// sketch is a virtual device with the function "devices", and the socket that it streams over.
+type sketch struct {
+	*background
+	in    *io.PipeWriter
+	id    string
+	calls chan string // arguments of devices
+}
+
+// newSketch starts a virtual device of a user and returns it when it is online.
+func newSketch(t *testing.T, s *serving, token string) *sketch {
+	t.Helper()
+	in, w := io.Pipe()
+	d := &sketch{in: w, calls: make(chan string, 16)}
+	go io.WriteString(w, `{"op":"function","name":"devices","ret":0}`+"\n")
+	d.background = begin(t, in, "virtual", "--stdio", "--http", s.url, "--tcp", s.TCP, "--token", token, "--server-key", exportKey(t, s.data))
+	t.Cleanup(func() { w.Close() })
+	var online struct{ Ev, ID string }
+	if err := json.Unmarshal([]byte(d.line()), &online); err != nil || online.Ev != "online" {
+		t.Fatalf("the device says %+v, %v", online, err)
+	}
+	d.id = online.ID
+	go func() {
+		for {
+			text, err := d.stdout.ReadString('\n')
+			if err != nil {
+				return
+			}
+			var call struct{ Ev, Name, Arg string }
+			if json.Unmarshal([]byte(text), &call) == nil && call.Ev == "call" && call.Name == "devices" {
+				d.calls <- call.Arg
+			}
+		}
+	}()
+	return d
+}
+
+// request publishes devicesRequest as livegraph.ino does.
+func (d *sketch) request() {
+	io.WriteString(d.in, `{"op":"publish","name":"devicesRequest","data":"127.0.0.1","ttl":10,"private":true}`+"\n")
+}
+
+// called returns the argument of the next call.
+func (d *sketch) called() string {
+	d.t.Helper()
+	select {
+	case arg := <-d.calls:
+		return arg
+	case <-time.After(bound):
+		d.t.Fatal("the device was not called")
+		return ""
+	}
+}
+
+// connect asks for the relay and connects as it is told.
+func (d *sketch) connect() net.Conn {
+	d.t.Helper()
+	d.request()
+	f := strings.Split(d.called(), ",")
+	if len(f) != 3 {
+		d.t.Fatalf("the argument is %q", f)
+	}
+	nc, err := net.Dial("tcp", net.JoinHostPort(f[0], f[1]))
+	if err != nil {
+		d.t.Fatal(err)
+	}
+	d.t.Cleanup(func() { nc.Close() })
+	io.WriteString(nc, "POST /devices HTTP/1.0\r\nAuthorization: "+f[2]+"\r\nContent-Length: 99999999\r\n\r\n")
+	return nc
+}
+
+// live opens an event stream of the relay.
+func live(t *testing.T, s *serving, path string) *bufio.Reader {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(context.Background(), bound)
+	t.Cleanup(cancel)
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+s.Relay+path, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { resp.Body.Close() })
+	if kind := resp.Header.Get("Content-Type"); resp.StatusCode != 200 || kind != "text/event-stream" {
+		t.Fatalf("%s: %s %s", path, resp.Status, kind)
+	}
+	return bufio.NewReader(resp.Body)
+}
+
+// wantLine reads to the next line of data and checks it.
+func wantLine(t *testing.T, stream *bufio.Reader, want string) {
+	t.Helper()
+	for {
+		line, err := stream.ReadString('\n')
+		if err != nil {
+			t.Fatalf("waiting for %q: %v", want, err)
+		}
+		if data, ok := strings.CutPrefix(line, "data:"); ok {
+			if data != want+"\n" {
+				t.Fatalf("the line is %q, want %q", data, want)
+			}
+			return
+		}
+	}
+}
+
+func TestADeviceFindsTheRelayAndBrowsersSeeItsLines(t *testing.T) {
+	s := serve(t, t.TempDir())
+	token := addUser(t, s.data, "ann")
+	d := newSketch(t, s, token)
+	all, own := live(t, s, "/data"), live(t, s, "/data/"+d.id)
+	nc := d.connect()
+	io.WriteString(nc, "2048\n")
+	wantLine(t, all, "2048")
+	wantLine(t, own, "2048")
+
+	if _, port, _ := net.SplitHostPort(s.Relay); port == "0" || port == "" {
+		t.Errorf("the relay is at %q", s.Relay)
+	}
+	nc.Close()
+	nc = d.connect() // at once: the relay sees by itself that the connection is gone
+	io.WriteString(nc, "2049\n")
+	wantLine(t, own, "2049")
+}
+
+func TestAfterARestartOfTheCloudTheDeviceIsCalledWithoutAsking(t *testing.T) {
+	data := t.TempDir()
+	s := serve(t, data)
+	d := newSketch(t, s, addUser(t, data, "ann"))
+	d.connect()
+	eventually(t, "the device streams", func() bool { return streams(t, data) == 1 })
+	if err := s.stop(); err != nil {
+		t.Fatal(err)
+	}
+	next := begin(t, nil, "serve", "--data", data, "--http", s.HTTP, "--tcp", s.TCP, "--relay", s.Relay)
+	next.line()
+	d.called()
+}
+
+// streams returns how many devices stream into the relay of a running cloud.
+func streams(t *testing.T, data string) int {
+	t.Helper()
+	return int(into[struct{ Counts struct{ Streams int } }](t, "relay", "status", "--data", data).Counts.Streams)
+}
+
+func TestTheRelayTakesAFreePortWhenAnotherProgramHasItsOwn(t *testing.T) {
+	ln, err := net.Listen("tcp", ":8070")
+	if err == nil {
+		defer ln.Close() // else somebody has it already
+	}
+	data := t.TempDir()
+	s := serve(t, data, "--relay", ":8070")
+	if s.Relay == "" || strings.HasSuffix(s.Relay, ":8070") {
+		t.Errorf("the relay is at %q", s.Relay)
+	}
+	if out := command(t, "status", "--data", data); !strings.Contains(out, "the relay listens on") {
+		t.Errorf("status says %q", out)
+	}
+	refused(t, 1, []string{"another program uses", "--relay"}, "serve", "--data", t.TempDir(), "--http", "127.0.0.1:0", "--tcp", "127.0.0.1:0", "--relay", s.Relay)
+}
+
+func TestTheRelayCanBeOff(t *testing.T) {
+	data := t.TempDir()
+	s := serve(t, data, "--relay", "off")
+	if s.Relay != "" {
+		t.Errorf("the relay is at %q", s.Relay)
+	}
+	refused(t, 1, []string{"The relay is off"}, "relay", "status", "--data", data)
+}

@@ -1,0 +1,252 @@
+package relay
+
+import (
+	"bufio"
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"sync"
+	"time"
+)
+
+// Bounds of connections.
+const (
+	headTime      = 10 * time.Second // a request's head has to be there by then
+	keepAlive     = 15 * time.Second // between probes of a silent connection; four unanswered end it
+	maxConns      = 8192
+	maxHeads      = 1024 // connections whose head is not there yet
+	maxHeadsEach  = 64   // of one address
+	writeTime     = 20 * time.Second
+	errorPauseMax = time.Second
+)
+
+var (
+	errStopping = errors.New("the relay is stopping")
+	errReplaced = errors.New("the device connected again")
+	errKicked   = errors.New("the owner ended it")
+)
+
+// accept takes connections in until ctx ends.
+func (r *Relay) accept(ctx context.Context, ln net.Listener) error {
+	handed := newHanded(ln.Addr())
+	server := &http.Server{
+		Handler: r.web, ReadHeaderTimeout: headTime, IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 2 * maxHead,
+		ErrorLog: slog.NewLogLogger(r.log.Handler(), slog.LevelDebug), // misbehaving clients
+	}
+	served := make(chan struct{})
+	go func() {
+		defer close(served)
+		server.Serve(handed)
+	}()
+	stop := context.AfterFunc(ctx, func() { ln.Close() })
+	defer func() {
+		stop()
+		ln.Close()
+		r.end(errStopping) // streams and viewers end, which is what Shutdown waits for
+		r.conns.closeAll()
+		late, cancel := context.WithTimeout(context.Background(), time.Second)
+		defer cancel()
+		if server.Shutdown(late) != nil {
+			server.Close()
+		}
+		<-served
+	}()
+	pause := 5 * time.Millisecond
+	for {
+		nc, err := ln.Accept()
+		switch {
+		case err == nil:
+			pause = 5 * time.Millisecond
+			r.work.Go(func() { r.receive(nc, handed) })
+		case ctx.Err() != nil:
+			return nil
+		case errors.Is(err, net.ErrClosed):
+			return err
+		default: // such as too many open files
+			r.log.Warn("nobody can connect", "err", err)
+			select {
+			case <-time.After(pause):
+			case <-ctx.Done():
+				return nil
+			}
+			pause = min(2*pause, errorPauseMax)
+		}
+	}
+}
+
+// receive looks at the head of a new connection and serves it if a device
+// speaks; everybody else is handed to net/http.
+func (r *Relay) receive(nc net.Conn, handed *handed) {
+	from := addressOf(nc.RemoteAddr())
+	if !r.conns.enter(nc, from) {
+		r.counts.slow.Add(1)
+		nc.Close()
+		return
+	}
+	defer r.conns.leave(nc)
+	if tcp, ok := nc.(*net.TCPConn); ok {
+		tcp.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: keepAlive, Interval: keepAlive, Count: 4})
+	}
+	nc.SetReadDeadline(time.Now().Add(headTime))
+	in := bufio.NewReaderSize(nc, readSize)
+	b, err := peekHead(in)
+	r.conns.headRead(nc)
+	if err != nil && !errors.Is(err, errHeadTooLong) {
+		r.counts.slow.Add(1)
+		nc.Close()
+		return
+	}
+	h, ok := parseHead(b)
+	if !ok || !h.isDevice() {
+		nc.SetReadDeadline(time.Time{})
+		closed := make(chan struct{})
+		if handed.give(&replayed{Conn: nc, in: in, closed: closed}) {
+			<-closed // it counts until it is closed
+		}
+		return
+	}
+	defer nc.Close()
+	in.Discard(len(b))
+	r.serveDevice(nc, in, h, from)
+}
+
+// addressOf returns the IP address of a peer; invalid when it has none.
+func addressOf(a net.Addr) netip.Addr {
+	p, err := netip.ParseAddrPort(a.String())
+	if err != nil {
+		return netip.Addr{}
+	}
+	return p.Addr().Unmap().WithZone("")
+}
+
+// gate bounds connections, and those whose head is not there yet by address.
+type gate struct {
+	mu    sync.Mutex
+	conns map[net.Conn]netip.Addr
+	heads map[net.Conn]netip.Addr // of conns, those whose head is awaited
+	each  map[netip.Addr]int      // heads by address
+}
+
+func (g *gate) init() {
+	g.conns, g.heads = make(map[net.Conn]netip.Addr), make(map[net.Conn]netip.Addr)
+	g.each = make(map[netip.Addr]int)
+}
+
+func (g *gate) enter(nc net.Conn, from netip.Addr) bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if len(g.conns) >= maxConns || len(g.heads) >= maxHeads || g.each[from] >= maxHeadsEach {
+		return false
+	}
+	g.conns[nc], g.heads[nc] = from, from
+	g.each[from]++
+	return true
+}
+
+func (g *gate) headRead(nc net.Conn) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.headReadLocked(nc)
+}
+
+func (g *gate) headReadLocked(nc net.Conn) {
+	from, waits := g.heads[nc]
+	if !waits {
+		return
+	}
+	delete(g.heads, nc)
+	if g.each[from]--; g.each[from] == 0 {
+		delete(g.each, from)
+	}
+}
+
+func (g *gate) leave(nc net.Conn) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	g.headReadLocked(nc)
+	delete(g.conns, nc)
+}
+
+// closeAll closes every connection whose head is awaited: nobody else would.
+func (g *gate) closeAll() {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	for nc := range g.heads {
+		nc.Close()
+	}
+}
+
+// count returns how many connections there are.
+func (g *gate) count() int {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return len(g.conns)
+}
+
+// handed is a listener that accepts the connections that give gets.
+type handed struct {
+	address net.Addr
+	conns   chan net.Conn
+	closed  chan struct{}
+	once    sync.Once
+}
+
+func newHanded(a net.Addr) *handed {
+	return &handed{address: a, conns: make(chan net.Conn), closed: make(chan struct{})}
+}
+
+// give hands a connection over, or closes it when the listener is closed.
+func (h *handed) give(nc net.Conn) bool {
+	select {
+	case h.conns <- nc:
+		return true
+	case <-h.closed:
+		nc.Close()
+		return false
+	}
+}
+
+// Accept implements net.Listener.
+func (h *handed) Accept() (net.Conn, error) {
+	select {
+	case nc := <-h.conns:
+		return nc, nil
+	case <-h.closed:
+		return nil, net.ErrClosed
+	}
+}
+
+// Close implements net.Listener.
+func (h *handed) Close() error {
+	h.once.Do(func() { close(h.closed) })
+	return nil
+}
+
+// Addr implements net.Listener.
+func (h *handed) Addr() net.Addr { return h.address }
+
+// replayed is a connection of which something was read already.
+type replayed struct {
+	net.Conn
+	in     *bufio.Reader
+	once   sync.Once
+	closed chan struct{}
+}
+
+// Read implements net.Conn. It lets the buffer go once it is empty.
+func (c *replayed) Read(b []byte) (int, error) {
+	if c.in != nil && c.in.Buffered() > 0 {
+		return c.in.Read(b[:min(len(b), c.in.Buffered())])
+	}
+	c.in = nil
+	return c.Conn.Read(b)
+}
+
+// Close implements net.Conn.
+func (c *replayed) Close() error {
+	c.once.Do(func() { close(c.closed) })
+	return c.Conn.Close()
+}
