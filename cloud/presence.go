@@ -175,9 +175,15 @@ func (p *Presence) wantLocked() {
 	}
 	s := &Subscription{listener: p.conn}
 	for _, w := range p.wants {
+		if IsReserved(w.Prefix) {
+			continue // what begins so is never forwarded; each board asks for it, and would be asked back at each event
+		}
 		s.filters = append(s.filters, Filter{
 			Owner: p.owner, Public: !w.Mine, Prefix: w.Prefix, Device: w.From, forDevice: true, fromProduct: p.member,
 		})
+	}
+	if len(s.filters) == 0 {
+		return
 	}
 	h.add(s)
 	p.sub = s

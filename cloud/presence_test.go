@@ -251,6 +251,27 @@ func TestReservedEventsAreNeverForwardedToDevices(t *testing.T) {
 	})
 }
 
+// Every board asks for these two by itself. With 10,000 boards that would be 10,000 listeners to ask at each event.
+func TestABoardThatWantsReservedEventsOnlyIsNoListener(t *testing.T) {
+	inBubble(t, func(t *testing.T, w *world) {
+		p, _ := w.arrive(lamp, ann)
+		before := w.hub.Totals().Listeners
+		for _, step := range []struct {
+			wants []cloud.DeviceFilter
+			more  int
+		}{
+			{[]cloud.DeviceFilter{{Prefix: "spark"}, {Prefix: "particle"}}, 0},
+			{[]cloud.DeviceFilter{{Prefix: "spark"}, {Prefix: "spar"}}, 1},
+			{[]cloud.DeviceFilter{{Prefix: "Spark/x"}}, 0},
+		} {
+			p.Want(step.wants)
+			if got := w.hub.Totals().Listeners - before; got != step.more {
+				t.Errorf("%+v make %d listeners", step.wants, got)
+			}
+		}
+	})
+}
+
 func TestDeviceHearsEventsOfOneOtherDeviceOnly(t *testing.T) {
 	inBubble(t, func(t *testing.T, w *world) {
 		p, c := w.arrive(lamp, ann)
