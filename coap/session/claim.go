@@ -1,30 +1,46 @@
 package session
 
-import "localcloud/cloud"
+import (
+	"log/slog"
 
-// claim gives the device to the user whose claim code it shows. A device that
-// has an owner, and shows a code that is not good (any more), is told to
-// forget it as well: it was claimed in another way.
+	"localcloud/cloud"
+	"localcloud/keys"
+)
+
+// claim gives the device to the user whose claim code it shows.
 func (d *Device) claim(code cloud.ClaimCode) {
-	id := d.link.DeviceID()
-	record, err := cloud.Redeem(d.registry, code, id, d.hub.Clock().Now())
+	record, told := redeem(d.hub, d.registry, d.log(), code, d.link.DeviceID())
+	if record != nil {
+		d.record = *record
+	}
+	if told {
+		d.session.Claimed()
+	}
+}
+
+// redeem gives a device to the user whose claim code it shows, and says whether it is to forget the code: a device that
+// has an owner, and shows a code that is not good (any more), is told so as well, since it was claimed in another way.
+// record is the device's new one, nil when it did not change.
+func redeem(
+	hub *cloud.Hub, registry cloud.Registry, logger *slog.Logger, code cloud.ClaimCode, id keys.DeviceID,
+) (record *cloud.Device, told bool) {
+	r, err := cloud.Redeem(registry, code, id, hub.Clock().Now())
 	switch cloud.KindOf(err) {
 	case cloud.Other:
 		if err != nil {
-			d.log().Warn("claim code not looked at", "err", err)
-			return
+			logger.Warn("claim code not looked at", "err", err)
+			return nil, false
 		}
-		d.record = record
-		d.hub.DeviceChanged(record)
-		d.log().Info("device claimed by its code", "owner", string(record.Owner))
+		hub.DeviceChanged(r)
+		logger.Info("device claimed by its code", "owner", string(r.Owner))
+		return &r, true
 	case cloud.NotExist:
-		if record, _ = d.registry.Device(id); record.Owner == "" {
-			d.log().Info("the device shows a claim code that is not good", "next", "set it up again, or claim it by its id")
-			return
+		if r, _ = registry.Device(id); r.Owner == "" {
+			logger.Info("the device shows a claim code that is not good", "next", "set it up again, or claim it by its id")
+			return nil, false
 		}
-	default:
-		d.log().Warn("device not claimed by its code", "err", err)
-		return
+		return nil, true
 	}
-	d.session.Claimed()
+	logger.Warn("device not claimed by its code", "err", err)
+	return nil, false
 }

@@ -28,9 +28,19 @@ func (d *Device) do(run command) error {
 	return nil
 }
 
+// owner is who steps a session: a Device or a Peer.
+type owner interface {
+	// do has a command run by the owner's goroutine.
+	do(run command) error
+	// ended is closed when nobody steps the session any more.
+	ended() <-chan struct{}
+}
+
+func (d *Device) ended() <-chan struct{} { return d.gone }
+
 // ask runs a command that ends with an answer, and waits for it.
 func ask[T any](
-	ctx context.Context, d *Device, op string, start func(now, deadline time.Time, done func(T, error)),
+	ctx context.Context, d owner, op string, start func(now, deadline time.Time, done func(T, error)),
 ) (T, error) {
 	type answer struct {
 		value T
@@ -53,7 +63,7 @@ func ask[T any](
 	case a = <-answered:
 	case <-ctx.Done():
 		return none, cloud.E(op, cloud.Timeout, ctx.Err())
-	case <-d.gone: // and nobody may be left to answer
+	case <-d.ended(): // and nobody may be left to answer
 		select {
 		case a = <-answered:
 		default:

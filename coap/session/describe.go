@@ -61,7 +61,7 @@ func (s *Session) metricsTick(now time.Time) {
 	if d.metricsAt.IsZero() || now.Before(d.metricsAt) {
 		return
 	}
-	d.metricsAt = now.Add(s.cfg.Vitals)
+	d.metricsAt = now.Add(s.vitalsEvery())
 	s.Metrics(now, now.Add(describeWait), func(m coap.Metrics, err error) {
 		if err == nil {
 			s.effects = append(s.effects, Described{Describe: coap.Describe{HasMetrics: true, Metrics: m}})

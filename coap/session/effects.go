@@ -80,23 +80,28 @@ func platformOf(h coap.Hello) int {
 	return 0 // only a Core is that old
 }
 
-// describe stores what the device can do, if it is new.
-func (d *Device) describe(desc coap.Describe) {
-	functions := append([]string{}, desc.Functions...)
-	variables := make(map[string]string, len(desc.Variables))
-	for name, kind := range desc.Variables {
-		variables[name] = kind.String()
-	}
-	next := d.record.Clone()
+// recordDescribe puts what a device can do into a copy of its record.
+func recordDescribe(record cloud.Device, desc coap.Describe) cloud.Device {
+	next := record.Clone()
 	if desc.HasApplication {
-		next.Functions, next.Variables = functions, variables
-	}
-	if desc.HasMetrics {
-		d.presence.Throttled(throttled(desc.Metrics))
+		next.Functions = append([]string{}, desc.Functions...)
+		next.Variables = make(map[string]string, len(desc.Variables))
+		for name, kind := range desc.Variables {
+			next.Variables[name] = kind.String()
+		}
 	}
 	if desc.HasSystem {
 		next.AppHash, next.IMEI, next.ICCID = desc.AppHash(), desc.IMEI, desc.ICCID
 	}
+	return next
+}
+
+// describe stores what the device can do, if it is new.
+func (d *Device) describe(desc coap.Describe) {
+	if desc.HasMetrics {
+		d.presence.Throttled(throttled(desc.Metrics))
+	}
+	next := recordDescribe(d.record, desc)
 	if sameDescribe(next, d.record) {
 		return
 	}
@@ -112,12 +117,7 @@ func (d *Device) publish(ctx context.Context, p Published) {
 	if p.Event.Name == "spark/device/safemode" && !d.record.SafeMode {
 		d.keep(func(r *cloud.Device) { r.SafeMode = true })
 	}
-	ev := cloud.Event{
-		Name: p.Event.Name, Data: p.Event.Data, TTL: cloud.DefaultTTL, Private: p.Event.Private, Format: p.Event.ContentFormat,
-	}
-	if p.Event.HasTTL {
-		ev.TTL = p.Event.TTL
-	}
+	ev := eventOf(p)
 	if !d.awaitRoom() {
 		return
 	}
@@ -130,6 +130,17 @@ func (d *Device) publish(ctx context.Context, p Published) {
 	if p.Confirmable {
 		d.session.Acknowledge(p.Message, err)
 	}
+}
+
+// eventOf is a published event as the Hub has it.
+func eventOf(p Published) cloud.Event {
+	ev := cloud.Event{
+		Name: p.Event.Name, Data: p.Event.Data, TTL: cloud.DefaultTTL, Private: p.Event.Private, Format: p.Event.ContentFormat,
+	}
+	if p.Event.HasTTL {
+		ev.TTL = p.Event.TTL
+	}
+	return ev
 }
 
 // filters translates subscriptions into what the Hub understands. A device id

@@ -96,11 +96,18 @@ func (s *Session) Send(ev *cloud.Event) bool {
 	return s.sendEvent(out)
 }
 
-// sendEvent sends NON: on TCP a device never acknowledges an event.
+// sendEvent sends CON on UDP, few at a time, and NON on TCP, where a device never acknowledges an event.
 func (s *Session) sendEvent(ev coap.Event) bool {
-	m, err := coap.EventMessage(coap.NonConfirmable, s.id(), ev)
+	kind := coap.NonConfirmable
+	if s.udp != nil {
+		kind = coap.Confirmable
+	}
+	m, err := coap.EventMessage(kind, s.id(), ev)
 	if err != nil || !s.fits(m) {
 		return false
+	}
+	if s.udp != nil {
+		return s.queueEvent(m)
 	}
 	s.send(m)
 	return true

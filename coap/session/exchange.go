@@ -249,5 +249,8 @@ func (s *Session) send(m coap.Message) []byte {
 		panic("session: cannot encode " + m.String() + ": " + err.Error())
 	}
 	s.outbox = append(s.outbox, b)
+	if s.udp != nil && m.Type == coap.Confirmable {
+		s.udp.sent(m.ID, b)
+	}
 	return b
 }

@@ -4,6 +4,8 @@ import (
 	"fmt"
 	"time"
 
+	"github.com/plgd-dev/go-coap/v3/message/codes"
+
 	"localcloud/coap"
 )
 
@@ -20,16 +22,28 @@ func (s *Session) onHello(now time.Time, m coap.Message) error {
 	if h.DeviceID != nil && string(h.DeviceID) != string(s.cfg.Device[:]) {
 		return fmt.Errorf("hello names the device id %x, the handshake proved %s", h.DeviceID, s.cfg.Device)
 	}
-	if m.Type == coap.Confirmable {
-		s.send(coap.Ack(m.ID))
+	s.welcome(now, m, h)
+	return nil
+}
+
+// welcome answers a Hello and begins anew.
+func (s *Session) welcome(now time.Time, m coap.Message, h coap.Hello) {
+	switch {
+	case m.Type != coap.Confirmable:
+	case len(m.Token) > 0: // no device, but a client that expects an answer to what it asks
+		s.reply(m, coap.AckCode(m.ID, m.Token, codes.Changed))
+	default:
+		s.reply(m, coap.Ack(m.ID))
 	}
 	s.send(coap.HelloMessage(coap.NonConfirmable, s.id(), helloAnswer[:]))
 	s.hello, s.greeted = h, true
-	s.limits = coap.LimitsFor(h, false)
+	s.limits = coap.LimitsFor(h, s.udp != nil)
 	s.subs = nil // the device sends its whole set again
 	s.describeAfterHello(now)
 	s.effects = append(s.effects, Arrived{Hello: h})
-	return nil
+	if s.udp != nil {
+		s.udp.begin(h)
+	}
 }
 
 // systemAtLeast reports whether the device announced Device OS of at least

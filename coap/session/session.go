@@ -31,6 +31,13 @@ type Config struct {
 	Clock  func() time.Time // the cloud's time, for devices that ask; nil: the time of the step
 	Vitals time.Duration    // how often the device is asked for its diagnostics; 0: never
 	Rand   io.Reader        // first message id and token; nil: crypto/rand
+
+	// UDP says that messages can get lost: ours are sent again until the device acknowledges them, and Hello
+	// becomes an Asked effect, as only it says which device this is. See udp.go.
+	UDP bool
+	// Known reports, on UDP, whether the key of the link belongs to a device that is registered. Such a
+	// client may ask for the time before it says Hello. It is called at most once; nil: it does not.
+	Known func() bool
 }
 
 // Session is the conversation with one device. The zero value is not usable; see New.
@@ -41,6 +48,8 @@ type Session struct {
 	greeted bool
 	closed  bool
 	limits  coap.Limits
+
+	udp *reliability // nil on TCP
 
 	exchanges
 	describing describing
@@ -115,6 +124,9 @@ func New(now time.Time, cfg Config) *Session {
 		panic("session: no randomness: " + err.Error()) // crypto/rand never fails
 	}
 	s := &Session{cfg: cfg, started: now, heard: now}
+	if cfg.UDP {
+		s.udp = &reliability{}
+	}
 	s.nextID, s.nextToken = binary.BigEndian.Uint16(first[:]), first[2]
 	return s
 }
@@ -134,15 +146,22 @@ func (s *Session) Effects() []Effect {
 }
 
 // Receive steps the session with one message from the device. b may be reused
-// afterwards. An error ends the session: the message cannot be parsed or breaks the protocol.
+// afterwards. An error says that the message cannot be parsed or breaks the protocol. On TCP it
+// ends the session; on UDP the message was dropped, and nothing else happens.
 func (s *Session) Receive(now time.Time, b []byte) error {
 	m, err := coap.Parse(b)
 	if err != nil {
 		return fmt.Errorf("%w: message of %d bytes: %w", errProtocol, len(b), err)
 	}
+	kind := m.Kind(coap.FromDevice)
+	if s.udp != nil {
+		s.udp.observe(now.Sub(s.heard), kind == coap.KindPing)
+	}
 	s.heard, s.pinged = now, time.Time{}
 	s.answerPings()
-	kind := m.Kind(coap.FromDevice)
+	if s.udp != nil && !s.greeted {
+		return s.beforeHello(now, kind, m)
+	}
 	if !s.greeted && kind != coap.KindHello {
 		if kind == coap.KindPing {
 			s.send(coap.Ack(m.ID))
@@ -151,12 +170,15 @@ func (s *Session) Receive(now time.Time, b []byte) error {
 		return fmt.Errorf("%w: %w but %s", errProtocol, errFirst, m)
 	}
 	if m.Type == coap.Confirmable || m.Type == coap.NonConfirmable {
-		if reply, again := s.seen(now, m.ID); again && kind != coap.KindHello {
+		if reply, again := s.seen(now, m.ID); again && (kind != coap.KindHello || s.udp != nil) {
 			if reply != "" {
 				s.outbox = append(s.outbox, []byte(reply))
 			}
 			return nil
 		}
+	}
+	if s.udp != nil {
+		s.returns(m)
 	}
 	if err := s.handle(now, kind, m); err != nil {
 		return fmt.Errorf("%w: %w", errProtocol, err)
@@ -182,8 +204,10 @@ func (s *Session) handle(now time.Time, kind coap.Kind, m coap.Message) error {
 	case coap.KindGoodbye:
 		return s.onGoodbye(m)
 	case coap.KindEmptyAck, coap.KindResponse:
+		s.arrived(now, m)
 		s.onAnswer(now, m)
 	case coap.KindReset:
+		s.arrived(now, m)
 		s.onReset(m)
 	default:
 		s.refuse(m)
@@ -201,6 +225,9 @@ func (s *Session) refuse(m coap.Message) {
 
 // Tick steps the session with time alone. An error ends the session.
 func (s *Session) Tick(now time.Time) error {
+	if s.udp != nil {
+		return s.tickUDP(now)
+	}
 	if !s.greeted {
 		if now.Sub(s.started) >= helloTimeout {
 			return ErrNoHello
@@ -219,8 +246,11 @@ func (s *Session) Tick(now time.Time) error {
 	return nil
 }
 
-// Deadline returns when Tick is due.
+// Deadline returns when Tick is due; zero, on UDP: never.
 func (s *Session) Deadline() time.Time {
+	if s.udp != nil {
+		return s.deadlineUDP()
+	}
 	if !s.greeted {
 		return s.started.Add(helloTimeout)
 	}

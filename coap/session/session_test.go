@@ -122,7 +122,7 @@ func (d *device) advance(by time.Duration) {
 	end := d.now.Add(by)
 	for d.over == nil {
 		next := d.s.Deadline()
-		if next.After(end) {
+		if next.After(end) || next.IsZero() { // zero: never
 			break
 		}
 		if !next.After(d.now) {

@@ -12,17 +12,19 @@ import (
 
 // onTime answers GET /t with the present second.
 func (s *Session) onTime(now time.Time, m coap.Message) error {
-	if len(m.Token) != 1 {
-		s.refuse(m)
-		return nil
-	}
+	s.tellTime(now, m)
+	s.describeAfterBurst(now)
+	return nil
+}
+
+func (s *Session) tellTime(now time.Time, m coap.Message) {
 	clock := now
 	if s.cfg.Clock != nil {
 		clock = s.cfg.Clock()
 	}
-	s.reply(m, coap.TimeResponse(m.ID, m.Token[0], uint32(clock.Unix())))
-	s.describeAfterBurst(now)
-	return nil
+	answer := coap.TimeResponse(m.ID, 0, uint32(clock.Unix()))
+	answer.Token = m.Token
+	s.reply(m, answer)
 }
 
 // Ping asks for a sign of life. done is called with nil at the next message
@@ -64,6 +66,10 @@ func (s *Session) onGoodbye(m coap.Message) error {
 	}
 	if m.Type == coap.Confirmable {
 		s.reply(m, coap.Ack(m.ID))
+	}
+	if s.udp != nil {
+		s.leave()
+		s.udp.left = true
 	}
 	s.effects = append(s.effects, Left{Goodbye: g})
 	return nil

@@ -148,7 +148,6 @@ func TestWhatTheServerDoesNotSpeakIsRefusedNeverReset(t *testing.T) {
 		"no path":          {Code: codes.POST},
 		"empty with token": {Code: codes.Empty, Token: []byte{9}},
 		"server's own":     {Code: codes.GET, Token: []byte{9}, Options: path("v")},
-		"time, long token": {Code: codes.GET, Token: []byte{1, 2}, Options: path("t")},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := described(t, helloPhoton33)

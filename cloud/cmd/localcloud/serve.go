@@ -21,7 +21,7 @@ type settings struct {
 
 	HTTP  string `name:"http" default:":8080" help:"Where apps, pages and scripts connect: the HTTP API (default: :8080)." placeholder:"ADDR" env:"LOCALCLOUD_HTTP"`
 	TCP   string `name:"tcp" default:":5683" help:"Where Core, Photon and P1 connect: CoAP over TCP (default: :5683)." placeholder:"ADDR" env:"LOCALCLOUD_TCP"`
-	UDP   string `name:"udp" default:":5684" help:"Where newer boards connect: CoAP over DTLS (default: :5684; not served yet)." placeholder:"ADDR" env:"LOCALCLOUD_UDP"`
+	UDP   string `name:"udp" help:"Where newer boards connect: CoAP over DTLS (default: :5684; boards cannot be told another port)." placeholder:"ADDR" env:"LOCALCLOUD_UDP"`
 	Relay string `name:"relay" default:":8070" help:"Where fast data of devices comes in and is shown: the relay (default: :8070; off: none)." placeholder:"ADDR" env:"LOCALCLOUD_RELAY"`
 
 	relaySettings `embed:""`
@@ -108,7 +108,11 @@ func (s *server) ready() ready {
 }
 
 func (s *server) addresses() addresses {
-	return addresses{HTTP: s.httpSocket.Addr().String(), TCP: s.tcpSocket.Addr().String(), Relay: s.relayAddress()}
+	a := addresses{HTTP: s.httpSocket.Addr().String(), TCP: s.tcpSocket.Addr().String(), Relay: s.relayAddress()}
+	if s.udp != nil {
+		a.UDP = s.udp.listener.Addr().String()
+	}
+	return a
 }
 
 // welcome tells a person at a terminal where to connect and what to do next.
@@ -119,6 +123,11 @@ func (s *server) welcome(w io.Writer) {
 	}
 	for _, address := range reachable("", s.tcpSocket.Addr()) {
 		fmt.Fprintf(w, "  Core, Photon, P1: %s\n", address)
+	}
+	if s.udp != nil {
+		for _, address := range reachable("", s.udp.listener.Addr()) {
+			fmt.Fprintf(w, "  newer boards:     %s (UDP)\n", address)
+		}
 	}
 	if s.relaySocket != nil {
 		for _, url := range reachable("http://", s.relaySocket.Addr()) {

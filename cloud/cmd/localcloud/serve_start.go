@@ -13,6 +13,7 @@ import (
 
 	"localcloud/cloud"
 	"localcloud/cloud/store"
+	"localcloud/coap/link/dtls"
 	"localcloud/webui"
 )
 
@@ -25,6 +26,7 @@ type server struct {
 	setupCode  cloud.SetupCode // until there is an owner
 	httpSocket *lateListener
 	tcpSocket  *lateListener
+	udp        *udpServer // nil: another program has the port
 
 	relayPart
 
@@ -68,7 +70,7 @@ func start(ctx context.Context, c settings, logger *slog.Logger) (*server, error
 		return nil, errors.Join(fmt.Errorf("control.json: %w", err), s.stop())
 	}
 	a := s.addresses()
-	logger.Info("serving", "http", a.HTTP, "tcp", a.TCP, "relay", a.Relay, "data", dir, "version", version())
+	logger.Info("serving", "http", a.HTTP, "tcp", a.TCP, "udp", a.UDP, "relay", a.Relay, "data", dir, "version", version())
 	return s, nil
 }
 
@@ -91,10 +93,18 @@ func (s *server) open(c settings) error {
 	if s.tcpSocket, err = listen("tcp", c.TCP); err != nil {
 		return err
 	}
+	socket, err := listenUDP(c.UDP, s.logger)
+	if err != nil {
+		return err
+	}
+	if socket != nil {
+		s.udp = newUDPServer(s.parts, socket, s.logger)
+	}
 	return s.openRelay(c)
 }
 
-// run starts the goroutines: one that serves HTTP, one that accepts devices, one that sends events to webhooks, and the relay's.
+// run starts the goroutines: one that serves HTTP, one for devices on each transport, one that sends events to webhooks, and the
+// relay's.
 func (s *server) run(ctx context.Context) {
 	s.http = newHTTPServer(s.gate.around(webui.Around(s.parts.api.Handler())), s.logger)
 	go func() {
@@ -110,14 +120,23 @@ func (s *server) run(ctx context.Context) {
 		s.parts.sink.Run(hooks)
 	}()
 	ctx, s.devices = context.WithCancel(ctx)
-	go func() {
-		defer close(s.devicesEnd)
-		var relaxing sync.WaitGroup
-		defer relaxing.Wait()
-		relaxing.Go(func() { relax(ctx, func() int { return s.parts.hub.Totals().Online }, releaseMemory) })
+	var devices sync.WaitGroup
+	devices.Go(func() { relax(ctx, func() int { return s.parts.hub.Totals().Online }, releaseMemory) })
+	devices.Go(func() {
 		if err := deviceServer(s.parts, s.logger).Serve(ctx, s.tcpSocket); err != nil {
 			s.failed <- err
 		}
+	})
+	if s.udp != nil {
+		devices.Go(func() {
+			if err := s.udp.serve(ctx); err != nil {
+				s.failed <- err
+			}
+		})
+	}
+	go func() {
+		devices.Wait()
+		close(s.devicesEnd)
 	}()
 	s.runRelay(ctx)
 }
@@ -125,17 +144,23 @@ func (s *server) run(ctx context.Context) {
 // listen opens a socket for devices or HTTP; flag is the name of the setting, for the error.
 func listen(flag, address string) (*lateListener, error) {
 	ln, err := net.Listen("tcp", address)
-	switch {
-	case err == nil:
-		return newLateListener(ln.(*net.TCPListener)), nil
-	case isErrno(err, syscall.EADDRINUSE, 10048):
-		return nil, &busyError{flag: flag, address: address}
-	case isErrno(err, syscall.EACCES, 10013):
-		return nil, fmt.Errorf("no permission to listen on %s; choose a port above 1023 with --%s", address, flag)
-	case isErrno(err, syscall.EADDRNOTAVAIL, 10049):
-		return nil, fmt.Errorf("this machine does not have the address %s; choose another with --%s, or :PORT for all of them", address, flag)
+	if err != nil {
+		return nil, explainListen(flag, address, err)
 	}
-	return nil, fmt.Errorf("--%s: %w", flag, err)
+	return newLateListener(ln.(*net.TCPListener)), nil
+}
+
+// explainListen adds the next step to an error of a socket.
+func explainListen(flag, address string, err error) error {
+	switch {
+	case isErrno(err, syscall.EADDRINUSE, 10048):
+		return &busyError{flag: flag, address: address}
+	case isErrno(err, syscall.EACCES, 10013):
+		return fmt.Errorf("no permission to listen on %s; choose a port above 1023 with --%s", address, flag)
+	case isErrno(err, syscall.EADDRNOTAVAIL, 10049):
+		return fmt.Errorf("this machine does not have the address %s; choose another with --%s, or :PORT for all of them", address, flag)
+	}
+	return fmt.Errorf("--%s: %w", flag, err)
 }
 
 // busyError says that a port is taken.
@@ -166,19 +191,28 @@ func loopback(a net.Addr) string { return "http://" + onLoopback(a) }
 
 // onLoopback returns the address by which this machine reaches a socket.
 func onLoopback(a net.Addr) string {
-	tcp, ok := a.(*net.TCPAddr)
-	if !ok || tcp.IP.IsUnspecified() {
+	if isUnspecified(a) {
 		_, port, _ := net.SplitHostPort(a.String())
 		return "127.0.0.1:" + port
 	}
 	return a.String()
 }
 
+// isUnspecified reports the address of a socket that listens on all of the machine's.
+func isUnspecified(a net.Addr) bool {
+	switch a := a.(type) {
+	case *net.TCPAddr:
+		return a.IP.IsUnspecified()
+	case *net.UDPAddr:
+		return a.IP.IsUnspecified()
+	}
+	return false
+}
+
 // reachable returns the addresses by which others reach a socket: of all
 // interfaces when it listens on all.
 func reachable(scheme string, a net.Addr) []string {
-	tcp, ok := a.(*net.TCPAddr)
-	if !ok || !tcp.IP.IsUnspecified() {
+	if !isUnspecified(a) {
 		return []string{scheme + a.String()}
 	}
 	_, port, _ := net.SplitHostPort(a.String())
@@ -204,9 +238,11 @@ type serverStatus struct {
 	Addresses struct {
 		HTTP []string `json:"http"`
 		TCP  []string `json:"tcp"`
+		UDP  []string `json:"udp"`
 
 		Relay []string `json:"relay,omitempty"`
 	} `json:"addresses"` // by which others reach them
+	DTLS     *dtls.Stats  `json:"dtls,omitempty"` // what came over UDP
 	Data     string       `json:"data"`
 	PID      int          `json:"pid"`
 	Store    store.Status `json:"store"`
@@ -221,6 +257,11 @@ func (s *server) status() any {
 	}
 	out.Addresses.HTTP = reachable("", s.httpSocket.Addr())
 	out.Addresses.TCP = reachable("", s.tcpSocket.Addr())
+	if s.udp != nil {
+		out.Addresses.UDP = reachable("", s.udp.listener.Addr())
+		stats := s.udp.listener.Stats()
+		out.DTLS = &stats
+	}
 	out.Warnings = movedAway(s.parts.store.Registry().Devices(), s.parts.hub.IsOnline, ownAddresses())
 	out.Warnings = append(out.Warnings, out.Store.Warnings()...)
 	if s.relaySocket != nil {

@@ -1,0 +1,284 @@
+package session
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"localcloud/cloud"
+	"localcloud/coap"
+	"localcloud/keys"
+)
+
+// chore is something that may wait for the disk or for a queue. A peer's chores are done in order, by a goroutine that
+// exists only while there are any; its shard goes on meanwhile.
+type chore func(ctx context.Context)
+
+// maxChores bounds what waits for a peer's chores. A device that makes more work than the disk can do is dropped: it
+// comes again.
+const maxChores = 256
+
+// later has a chore done.
+func (p *Peer) later(c chore) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.chores = append(p.chores, c)
+	if !p.working {
+		p.working = true
+		p.peers.chores.Go(p.work)
+	}
+}
+
+func (p *Peer) overworked() bool {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return len(p.chores) >= maxChores
+}
+
+func (p *Peer) work() {
+	for {
+		p.mu.Lock()
+		chores := p.chores
+		p.chores = nil
+		p.working = len(chores) > 0
+		p.mu.Unlock()
+		if len(chores) == 0 {
+			return
+		}
+		for _, c := range chores {
+			c(p.peers.ctx)
+		}
+	}
+}
+
+// apply carries out one effect: at once what can be done at once.
+func (p *Peer) apply(now time.Time, e Effect) {
+	if p.overworked() {
+		p.close(fmt.Errorf("%d things of this device wait for the disk", maxChores), false)
+		return
+	}
+	switch e := e.(type) {
+	case Asked:
+		p.asked(now, e.Device)
+	case Arrived:
+		p.later(func(ctx context.Context) { p.arrive(ctx, e.Hello) })
+	case Returned:
+		subs := p.session.Subscriptions()
+		p.later(func(ctx context.Context) { p.returned(ctx, subs) })
+	case Described:
+		p.later(func(context.Context) { p.describe(e.Describe) })
+	case Subscribed:
+		p.later(func(context.Context) {
+			if p.presence != nil {
+				p.presence.Want(filters(e.Subscriptions))
+			}
+		})
+	case Published:
+		p.published(e)
+	case ClaimShown:
+		p.later(func(context.Context) { p.claim(e.Code) })
+	case Left:
+		p.later(func(ctx context.Context) { p.away(ctx, fmt.Errorf("the device said goodbye: %s", e.Goodbye.Cloud)) })
+	case Silent:
+		p.later(func(ctx context.Context) { p.away(ctx, ErrSilent) })
+	}
+}
+
+// asked decides about a Hello: at once when the registry has this id with this key, which takes no disk.
+func (p *Peer) asked(now time.Time, id keys.DeviceID) {
+	key := p.channel.PeerKey()
+	if record, ok := p.peers.cfg.Registry.Device(id); ok && record.Key.Equal(key) {
+		p.admit(now, record)
+		return
+	}
+	p.later(func(context.Context) {
+		_, reason := cloud.Admit(p.peers.cfg.Registry, id, key)
+		record, _ := p.peers.cfg.Registry.Device(id)
+		_ = p.do(func(now time.Time) { // a peer that was closed asks again, with another session
+			if reason != "" {
+				p.session.Refuse()
+				p.knock(id, reason)
+				return
+			}
+			p.admit(now, record)
+		})
+	})
+}
+
+// admit acknowledges a Hello.
+func (p *Peer) admit(now time.Time, record cloud.Device) {
+	p.channel.Bind(record.ID)
+	p.peers.admit(p, record.ID)
+	p.session.Admit(now, Config{Device: record.ID, Name: record.Name, IP: p.channel.RemoteAddr().Addr().String()})
+}
+
+// knock tells the owner of a device that was not let in.
+func (p *Peer) knock(id keys.DeviceID, reason keys.Reason) {
+	key := p.channel.PeerKey()
+	k := keys.Knock{
+		ID: id, Key: key, Fingerprint: key.Fingerprint(), Address: p.channel.RemoteAddr().String(), Transport: "udp",
+		Step: keys.StepHello, Reason: reason,
+	}
+	what, next := k.Explain()
+	p.peers.cfg.Logger.Warn("device not let in", "device", id, "address", k.Address, "reason", string(reason), "what", what, "next", next)
+	if p.peers.cfg.Knock != nil {
+		p.peers.cfg.Knock(k)
+	}
+}
+
+// arrive stores what Hello said and takes the device online. A second Hello in one session empties its
+// subscriptions, and is stored only if it says something new.
+func (p *Peer) arrive(ctx context.Context, h coap.Hello) {
+	id := keys.DeviceID(h.DeviceID)
+	if p.presence != nil {
+		p.presence.Want(nil)
+		if next := p.record; !sameHello(recordHello(&next, h), p.record) {
+			p.keep(func(r *cloud.Device) { recordHello(r, h) })
+		}
+		return
+	}
+	p.record.ID = id
+	address, ours := p.channel.RemoteAddr().String(), hostOf(p.channel.LocalAddr())
+	err := p.update(func(r *cloud.Device) {
+		recordHello(r, h)
+		r.LastHandshake, r.LastHeard, r.LastAddress = p.LastHeard(), p.LastHeard(), address
+		r.ServerAddress = ours
+	})
+	switch {
+	case cloud.KindOf(err) == cloud.NotExist:
+		p.Close(err) // removed since it was let in
+		return
+	case err != nil: // such as a full disk, which keeps nobody offline
+		p.peers.cfg.Logger.Warn("device's record not stored", "device", id, "err", err)
+	}
+	p.online(ctx, p.begun, nil)
+}
+
+// returned takes a device online that went on with its session, if it is still the device that we know.
+func (p *Peer) returned(ctx context.Context, subs []coap.Subscription) {
+	record, ok := p.peers.cfg.Registry.Device(p.id())
+	switch {
+	case p.presence != nil:
+		return
+	case !ok || !record.Key.Equal(p.channel.PeerKey()):
+		p.Close(cloud.Errorf("", cloud.NotExist, "the device is not registered with this key any more"))
+		return
+	}
+	p.record = record
+	p.online(ctx, time.Now(), subs)
+}
+
+func (p *Peer) online(ctx context.Context, begun time.Time, subs []coap.Subscription) {
+	address := p.channel.RemoteAddr().String()
+	p.presence = p.peers.cfg.Hub.Arrive(ctx, cloud.Arrival{Conn: p, Device: p.record, Address: address, Begun: begun})
+	if len(subs) > 0 {
+		p.presence.Want(filters(subs))
+	}
+	p.peers.cfg.Logger.Info("device online", "device", p.record.ID, "address", address, "transport", "udp",
+		"platform", cloud.PlatformName(p.record.PlatformID), "system", p.record.SystemVersion)
+}
+
+// away takes the device offline.
+func (p *Peer) away(_ context.Context, reason error) {
+	if p.presence == nil {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), writeTimeout)
+	defer cancel()
+	p.presence.Leave(ctx)
+	p.presence = nil
+	p.peers.cfg.Logger.Info("device offline", "device", p.record.ID, "reason", reason)
+	heard := p.LastHeard()
+	p.keep(func(r *cloud.Device) {
+		if heard.After(r.LastHeard) { // a newer session may have been first
+			r.LastHeard = heard
+		}
+	})
+}
+
+// id is the device's, zero before Hello.
+func (p *Peer) id() keys.DeviceID { return p.record.ID }
+
+// keep changes the device's record, if the device is still there.
+func (p *Peer) keep(change func(*cloud.Device)) {
+	if err := p.update(change); err != nil {
+		p.peers.cfg.Logger.Warn("device's record not stored", "device", p.id(), "err", err)
+	}
+}
+
+func (p *Peer) update(change func(*cloud.Device)) error {
+	record, err := p.peers.cfg.Registry.UpdateDevice(p.id(), func(r *cloud.Device, exists bool) error {
+		if !exists {
+			return cloud.Errorf("record", cloud.NotExist, "the device is not registered any more")
+		}
+		change(r)
+		return nil
+	})
+	if err == nil {
+		p.record = record
+	}
+	return err
+}
+
+// describe stores what the device can do, if it is new.
+func (p *Peer) describe(desc coap.Describe) {
+	if desc.HasMetrics && p.presence != nil {
+		p.presence.Throttled(throttled(desc.Metrics))
+	}
+	next := recordDescribe(p.record, desc)
+	if sameDescribe(next, p.record) {
+		return
+	}
+	p.keep(func(r *cloud.Device) {
+		r.Functions, r.Variables = next.Functions, next.Variables
+		r.AppHash, r.IMEI, r.ICCID = next.AppHash, next.IMEI, next.ICCID
+	})
+}
+
+// published has an event taken in. It is acknowledged when it is committed; when too many wait for the disk, the device is
+// left to send it again.
+func (p *Peer) published(e Published) {
+	if p.pending.Load() >= maxUncommitted {
+		p.session.Unanswered(e.Message)
+		return
+	}
+	p.pending.Add(1)
+	p.later(func(ctx context.Context) { p.publish(ctx, e) })
+}
+
+func (p *Peer) publish(ctx context.Context, e Published) {
+	if p.presence == nil { // a device whose record is gone
+		p.committed(e, cloud.E("publish", cloud.Permission, ErrClosed))
+		return
+	}
+	if e.Event.Name == "spark/device/safemode" && !p.record.SafeMode {
+		p.keep(func(r *cloud.Device) { r.SafeMode = true })
+	}
+	err := p.presence.Publish(ctx, eventOf(e), func(err error) { p.committed(e, err) })
+	if err != nil {
+		p.committed(e, err)
+	}
+}
+
+// committed notes the fate of a publish for the shard.
+func (p *Peer) committed(e Published, err error) {
+	p.pending.Add(-1)
+	if !e.Confirmable {
+		return
+	}
+	p.mu.Lock()
+	p.acks = append(p.acks, verdict{e.Message, err})
+	p.mu.Unlock()
+	p.wake()
+}
+
+// claim gives the device to the user whose claim code it shows; see Device.claim.
+func (p *Peer) claim(code cloud.ClaimCode) {
+	record, told := redeem(p.peers.cfg.Hub, p.peers.cfg.Registry, p.peers.cfg.Logger.With("device", p.id()), code, p.id())
+	if record != nil {
+		p.record = *record
+	}
+	if told {
+		_ = p.do(func(time.Time) { p.session.Claimed() })
+	}
+}

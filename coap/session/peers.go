@@ -1,0 +1,192 @@
+package session
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/netip"
+	"runtime"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"localcloud/cloud"
+	"localcloud/keys"
+)
+
+// Channel is a secured channel of messages over UDP to one device, whichever it is: only its key is proved. *dtls.Conn is
+// one. None of its methods blocks.
+type Channel interface {
+	// Write sends one message; an error means that it was not sent, and that the next one may be.
+	Write(message []byte) error
+	PeerKey() keys.PublicKey
+	RemoteAddr() netip.AddrPort
+	LocalAddr() net.Addr
+	// Bind tells the channel which device this is.
+	Bind(id keys.DeviceID)
+	// Close forgets the channel; with notify it tells the device, which throws its session away then.
+	Close(notify bool)
+	// Rest gives memory back until the next message.
+	Rest()
+}
+
+// PeersConfig is what Peers need to know.
+type PeersConfig struct {
+	Hub      *cloud.Hub
+	Registry cloud.Registry
+	Logger   *slog.Logger
+	// Knock records a device that proved its key but was not let in. It must not block.
+	Knock func(keys.Knock)
+}
+
+// Bounds of Peers.
+const (
+	// maxAnonymous bounds sessions whose device has not said Hello, or was not let in. The oldest goes.
+	maxAnonymous = 4096
+	// stopWorkers is how many devices go offline at once when the cloud stops.
+	stopWorkers = 256
+)
+
+// Peers takes in devices over UDP and steps their sessions, in as many shards as there are processors.
+//
+//	dtls.Listener ── Receive ──▶ Peer: inbox ──▶ shard ── step ──▶ Session ──▶ Channel.Write
+//	HTTP, Hub ────── Call... ──▶                                      │
+//	                                                                  └─ effects ──▶ chores (registry, Hub, log)
+type Peers struct {
+	cfg    PeersConfig
+	shards []*shard
+	next   atomic.Uint32 // to spread peers over shards
+	ctx    context.Context
+	cancel context.CancelFunc
+	chores sync.WaitGroup // goroutines that do chores
+
+	mu        sync.Mutex
+	all       map[*Peer]struct{}
+	admitted  map[keys.DeviceID]*Peer // the newest of each device
+	anonymous []*Peer                 // those that were not admitted when they came; the oldest first
+	stopped   bool
+}
+
+// NewPeers returns Peers without any device. Run makes them live.
+func NewPeers(cfg PeersConfig) *Peers {
+	ps := &Peers{cfg: cfg, all: make(map[*Peer]struct{}), admitted: make(map[keys.DeviceID]*Peer)}
+	ps.ctx, ps.cancel = context.WithCancel(context.Background())
+	for range runtime.GOMAXPROCS(0) {
+		ps.shards = append(ps.shards, newShard())
+	}
+	return ps
+}
+
+// Run steps the devices' sessions until ctx ends; then it takes all devices offline and returns nil. Nothing is sent to
+// them: they do not notice. Run is called once.
+func (ps *Peers) Run(ctx context.Context) error {
+	defer ps.cancel()
+	var shards sync.WaitGroup
+	for _, s := range ps.shards {
+		shards.Go(func() { s.run(ctx) })
+	}
+	shards.Wait()
+	ps.stop()
+	return nil
+}
+
+// stop takes all devices offline.
+func (ps *Peers) stop() {
+	ps.mu.Lock()
+	ps.stopped = true
+	all := ps.all
+	ps.all = make(map[*Peer]struct{})
+	ps.mu.Unlock()
+	var workers sync.WaitGroup
+	places := make(chan struct{}, stopWorkers)
+	for p := range all {
+		places <- struct{}{}
+		workers.Go(func() {
+			defer func() { <-places }()
+			p.stop()
+		})
+	}
+	workers.Wait()
+	ps.chores.Wait()
+}
+
+// Open takes in a channel whose device has just proved its key.
+func (ps *Peers) Open(c Channel) *Peer {
+	now := time.Now()
+	p := ps.newPeer(c, now)
+	p.session = New(now, Config{
+		UDP: true, Known: func() bool { return ps.isKnown(c.PeerKey()) }, Clock: ps.cfg.Hub.Clock().Now, Vitals: vitalsEvery,
+	})
+	ps.mu.Lock()
+	ps.all[p] = struct{}{}
+	evicted := ps.makeRoomLocked(p)
+	ps.mu.Unlock()
+	if evicted != nil {
+		evicted.Close(errCrowded)
+	}
+	p.wake()
+	return p
+}
+
+func (ps *Peers) newPeer(c Channel, now time.Time) *Peer {
+	return &Peer{
+		peers: ps, shard: ps.shards[ps.next.Add(1)%uint32(len(ps.shards))], channel: c, begun: now, place: -1,
+		gone: make(chan struct{}),
+	}
+}
+
+var errCrowded = errors.New("too many devices have not said Hello")
+
+// makeRoomLocked puts p on the list of those without Hello, and returns the oldest when there are too many.
+func (ps *Peers) makeRoomLocked(p *Peer) (evicted *Peer) {
+	ps.anonymous = append(ps.anonymous, p)
+	if len(ps.anonymous) <= maxAnonymous {
+		return nil
+	}
+	kept := ps.anonymous[:0]
+	for _, other := range ps.anonymous {
+		if _, here := ps.all[other]; here && !other.admitted.Load() {
+			kept = append(kept, other)
+		}
+	}
+	clear(ps.anonymous[len(kept):])
+	ps.anonymous = kept
+	if len(kept) > maxAnonymous {
+		evicted = kept[0]
+		ps.anonymous = kept[1:]
+	}
+	return evicted
+}
+
+// isKnown reports whether a device is registered with this key.
+func (ps *Peers) isKnown(key keys.PublicKey) bool {
+	for _, d := range ps.cfg.Registry.Devices() {
+		if d.Key.Equal(key) {
+			return true
+		}
+	}
+	return false
+}
+
+// admit makes p the peer of a device, in place of one that it had.
+func (ps *Peers) admit(p *Peer, id keys.DeviceID) {
+	p.admitted.Store(true)
+	ps.mu.Lock()
+	old := ps.admitted[id]
+	ps.admitted[id] = p
+	ps.mu.Unlock()
+	if old != nil && old != p {
+		old.Close(cloud.ErrReplaced)
+	}
+}
+
+// forget takes p out of all lists.
+func (ps *Peers) forget(p *Peer, id keys.DeviceID) {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	delete(ps.all, p)
+	if ps.admitted[id] == p {
+		delete(ps.admitted, id)
+	}
+}

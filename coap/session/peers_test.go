@@ -1,0 +1,391 @@
+package session
+
+import (
+	"context"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
+	"encoding/binary"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+	"sync"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"localcloud/cloud"
+	"localcloud/coap"
+	"localcloud/keys"
+)
+
+// datagrams is a site to which devices come over UDP.
+type datagrams struct {
+	*site
+	peers  *Peers
+	mu     sync.Mutex
+	knocks []keys.Knock
+}
+
+func overUDP(t *testing.T, f func(t *testing.T, s *datagrams)) {
+	inBubble(t, func(t *testing.T, s *site) {
+		d := &datagrams{site: s}
+		stop := d.run()
+		f(t, d)
+		stop()
+	})
+}
+
+func (s *datagrams) run() (stop func()) {
+	s.peers = NewPeers(PeersConfig{Hub: s.hub, Registry: s.registry, Logger: s.logger(), Knock: func(k keys.Knock) {
+		s.mu.Lock()
+		defer s.mu.Unlock()
+		s.knocks = append(s.knocks, k)
+	}})
+	ctx, cancel := context.WithCancel(context.Background())
+	ended := make(chan error)
+	go func() { ended <- s.peers.Run(ctx) }()
+	return func() { cancel(); <-ended }
+}
+
+func newECKey(t testing.TB) keys.PublicKey {
+	t.Helper()
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	public, err := keys.NewECDSAPublicKey(&key.PublicKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return public
+}
+
+// registerKey makes a device known by its key.
+func (s *datagrams) registerKey(id keys.DeviceID, key keys.PublicKey) {
+	s.t.Helper()
+	if _, err := cloud.Adopt(s.registry.Registry, id, key, "", s.owner); err != nil {
+		s.t.Fatal(err)
+	}
+}
+
+// wire is a Channel with a device at its other end.
+type wire struct {
+	t    testing.TB
+	key  keys.PublicKey
+	peer *Peer
+	id   uint16
+
+	mu       sync.Mutex
+	got      []coap.Message
+	act      func(coap.Message) // on each message, if set
+	closed   bool
+	notified bool
+}
+
+func (w *wire) Write(b []byte) error {
+	m, err := coap.Parse(slices.Clone(b))
+	if err != nil {
+		w.t.Errorf("sent %x: %v", b, err)
+	}
+	w.mu.Lock()
+	w.got = append(w.got, m)
+	act := w.act
+	w.mu.Unlock()
+	if act != nil {
+		act(m)
+	}
+	return nil
+}
+
+func (w *wire) PeerKey() keys.PublicKey    { return w.key }
+func (w *wire) RemoteAddr() netip.AddrPort { return netip.MustParseAddrPort("192.0.2.7:49152") }
+func (w *wire) LocalAddr() net.Addr        { return &net.UDPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 5684} }
+func (w *wire) Bind(keys.DeviceID)         {}
+func (w *wire) Rest()                      {}
+
+func (w *wire) Close(notify bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.closed, w.notified = true, notify
+}
+
+// open is a device that has proved its key.
+func (s *datagrams) open(key keys.PublicKey) *wire {
+	w := &wire{t: s.t, key: key}
+	w.peer = s.peers.Open(w)
+	return w
+}
+
+func (w *wire) nextID() uint16 { w.id++; return w.id }
+
+func (w *wire) send(messages ...coap.Message) {
+	for _, m := range messages {
+		b, err := m.Append(nil)
+		if err != nil {
+			w.t.Fatal(err)
+		}
+		w.peer.Receive(b)
+	}
+	synctest.Wait()
+}
+
+// received returns what came since it was last asked.
+func (w *wire) received() []coap.Message {
+	synctest.Wait()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	got := w.got
+	w.got = nil
+	return got
+}
+
+func (w *wire) want(want ...coap.Message) {
+	w.t.Helper()
+	if got := w.received(); fmt.Sprint(got) != fmt.Sprint(want) {
+		w.t.Errorf("received\n got %v\nwant %v", got, want)
+	}
+}
+
+func (w *wire) hello(id keys.DeviceID, h coap.Hello) coap.Message {
+	h.DeviceID = id[:]
+	return coap.HelloMessage(coap.Confirmable, w.nextID(), h.Append(nil))
+}
+
+// online brings a registered device online and lets it describe itself.
+func (s *datagrams) online(id keys.DeviceID, h coap.Hello) *wire {
+	s.t.Helper()
+	key := newECKey(s.t)
+	s.registerKey(id, key)
+	w := s.open(key)
+	w.send(w.hello(id, h))
+	w.send(coap.DescribePost(w.nextID(), nil, coap.DescribeApplication, -1, theApp.AppendJSON(nil)))
+	w.send(coap.DescribePost(w.nextID(), nil, coap.DescribeSystem, -1, theSystem.AppendJSON(nil)))
+	if !s.hub.IsOnline(id) {
+		s.t.Fatal("the device is not online")
+	}
+	w.received()
+	return w
+}
+
+func TestADeviceOverUDPComesOnlineAndIsCalled(t *testing.T) {
+	overUDP(t, func(t *testing.T, s *datagrams) {
+		w := s.online(theID, helloArgon33)
+		s.wantHappened("e0 spark/status=online")
+		w.act = func(m coap.Message) {
+			if m.Kind(coap.FromServer) == coap.KindFunction {
+				go w.send(coap.Ack(m.ID), coap.FunctionReturn(coap.Confirmable, w.nextID(), m.Token[0], 7))
+			}
+		}
+		if got, err := s.hub.Call(ctx(), theID, "led", "on"); got != 7 || err != nil {
+			t.Errorf("%d, %v", got, err)
+		}
+		if d, _ := s.registry.Device(theID); d.SystemVersion != "3.3.1" || !slices.Contains(d.Functions, "led") || d.LastAddress == "" {
+			t.Errorf("%+v", d)
+		}
+	})
+}
+
+func TestAHelloWithAnotherKeyIsNotAnsweredUntilItsOwnerSaysSo(t *testing.T) {
+	overUDP(t, func(t *testing.T, s *datagrams) {
+		s.registerKey(theID, newECKey(t))
+		thief := s.open(newECKey(t))
+		hello := thief.hello(theID, helloArgon33)
+		thief.send(hello, hello)
+		thief.want()
+		other := keys.DeviceID{1}
+		stranger := s.open(newECKey(t))
+		strange := stranger.hello(other, helloArgon33)
+		stranger.send(strange)
+		stranger.want()
+		if len(s.knocks) < 2 || s.knocks[0].Reason != keys.ReasonOtherKey || s.knocks[len(s.knocks)-1].Reason != keys.ReasonUnknownDevice {
+			t.Errorf("%+v", s.knocks)
+		}
+		s.wantHappened()
+		s.registerKey(other, stranger.key)
+		time.Sleep(5 * time.Second) // until it is sent again
+		stranger.send(strange)
+		if got := stranger.received(); len(got) < 1 || got[0].ID != strange.ID {
+			t.Errorf("received %v", got)
+		}
+		s.wantHappened("01 spark/status=online")
+	})
+}
+
+func TestAPublishIsAcknowledgedWhenItIsOnDiskAndHelloPingAndTimeAreNot(t *testing.T) {
+	overUDP(t, func(t *testing.T, s *datagrams) {
+		w := s.online(theID, helloArgon33)
+		s.happened()
+		s.disk.stop()
+		ev := eventFrom(w.nextID(), coap.Confirmable, "door", "open")
+		w.send(ev, ev)
+		w.want()
+		s.wantHappened("e0 door=open")
+		ping := coap.Ping(w.nextID())
+		w.send(ping)
+		w.want(coap.Ack(ping.ID))
+		w.send(coap.TimeRequest(w.nextID(), 9))
+		if got := w.received(); len(got) != 1 {
+			t.Errorf("%v", got)
+		}
+		again := w.hello(theID, helloArgon33)
+		w.send(again)
+		if got := w.received(); len(got) != 2 || got[0].ID != again.ID {
+			t.Errorf("%v", got)
+		}
+		s.disk.write(1)
+		w.want(coap.Ack(ev.ID))
+		s.disk.mu.Lock()
+		s.disk.stopped = false
+		s.disk.mu.Unlock()
+	})
+}
+
+func TestMoreThanTheDiskTakesIsLeftToTheDevice(t *testing.T) {
+	overUDP(t, func(t *testing.T, s *datagrams) {
+		w := s.online(theID, helloArgon33)
+		s.happened()
+		s.disk.stop()
+		var all []coap.Message
+		for n := range maxUncommitted + 5 {
+			all = append(all, eventFrom(w.nextID(), coap.Confirmable, "n", fmt.Sprint(n)))
+			w.send(all[n])
+		}
+		if got := s.happened(); len(got) != maxUncommitted {
+			t.Errorf("%d events", len(got))
+		}
+		w.want()
+		s.disk.write(maxUncommitted)
+		if got := w.received(); len(got) != maxUncommitted {
+			t.Errorf("%d acknowledged", len(got))
+		}
+		s.disk.mu.Lock()
+		s.disk.stopped = false
+		s.disk.mu.Unlock()
+		w.send(all[maxUncommitted:]...)
+		if got := s.happened(); len(got) != 5 {
+			t.Errorf("%d events", len(got))
+		}
+	})
+}
+
+func TestANewSessionTakesThePlaceOfTheOldOne(t *testing.T) {
+	overUDP(t, func(t *testing.T, s *datagrams) {
+		old := s.online(theID, helloArgon33)
+		w := s.open(old.key)
+		w.send(w.hello(theID, helloArgon33))
+		s.wantHappened("e0 spark/status=online", "e0 spark/status=offline", "e0 spark/status=online")
+		if !old.closed || old.notified {
+			t.Errorf("closed %v, told %v", old.closed, old.notified)
+		}
+		s.hub.Disconnect(theID, fmt.Errorf("removed"))
+		s.wantHappened("e0 spark/status=offline")
+		if !w.closed || !w.notified {
+			t.Errorf("closed %v, told %v", w.closed, w.notified)
+		}
+	})
+}
+
+func TestSilenceAndGoodbyeTakeADeviceOfflineAndItsNextWordBringsItBack(t *testing.T) {
+	overUDP(t, func(t *testing.T, s *datagrams) {
+		w := s.online(theID, helloArgon33)
+		w.send(coap.SubscribeMessage(coap.Confirmable, w.nextID(), coap.Subscription{Prefix: "pre/", MyDevices: true}))
+		s.happened()
+		time.Sleep(3 * time.Minute)
+		s.wantHappened("e0 spark/status=offline")
+		w.received()
+		w.send(coap.Ping(w.nextID()))
+		s.wantHappened("e0 spark/status=online")
+		w.received()
+		s.hub.Publish(ctx(), cloud.Event{Name: "pre/x", Owner: s.owner, Private: true, Source: "api"})
+		if got := w.received(); len(got) != 1 || got[0].Kind(coap.FromServer) != coap.KindEvent || got[0].Type != coap.Confirmable {
+			t.Errorf("its subscriptions are forgotten: %v", got)
+		}
+		s.happened()
+		w.send(coap.GoodbyeMessage(coap.Confirmable, w.nextID(), coap.Goodbye{Cloud: 6}))
+		s.wantHappened("e0 spark/status=offline")
+		w.send(coap.Ping(w.nextID()))
+		s.wantHappened("e0 spark/status=online")
+	})
+}
+
+func TestADeviceThatWasRemovedWhileItSleptIsNotLetIn(t *testing.T) {
+	overUDP(t, func(t *testing.T, s *datagrams) {
+		w := s.online(theID, helloArgon33)
+		w.send(coap.GoodbyeMessage(coap.Confirmable, w.nextID(), coap.Goodbye{Cloud: 6}))
+		s.happened()
+		if err := s.registry.RemoveDevice(theID); err != nil {
+			t.Fatal(err)
+		}
+		w.send(eventFrom(w.nextID(), coap.Confirmable, "x", "1"))
+		s.wantHappened()
+		if !w.closed || !w.notified {
+			t.Errorf("closed %v, told %v", w.closed, w.notified)
+		}
+	})
+}
+
+func TestSessionsWithoutHelloAreBounded(t *testing.T) {
+	overUDP(t, func(t *testing.T, s *datagrams) {
+		key := newECKey(t)
+		var all []*wire
+		for range maxAnonymous + 10 {
+			all = append(all, s.open(key))
+		}
+		synctest.Wait()
+		open := 0
+		for _, w := range all {
+			if !w.closed {
+				open++
+			}
+		}
+		if open != maxAnonymous {
+			t.Errorf("%d are open", open)
+		}
+		time.Sleep(anonymousLimit + time.Second)
+		if len(s.peers.all) != 0 {
+			t.Errorf("%d are left", len(s.peers.all))
+		}
+	})
+}
+
+// A day with a thousand devices that sleep and say one word every 23 minutes.
+func TestAThousandSleepersStayKnownForADay(t *testing.T) {
+	overUDP(t, func(t *testing.T, s *datagrams) {
+		const n = 1000
+		key := newECKey(t)
+		sleepers := make([]*wire, n)
+		for i := range sleepers {
+			id := keys.DeviceID{0xe1}
+			binary.BigEndian.PutUint16(id[10:], uint16(i))
+			s.registerKey(id, key)
+			w := s.open(key)
+			w.send(w.hello(id, helloBoron62))
+			w.send(coap.DescribePost(w.nextID(), nil, coap.DescribeApplication, -1, theApp.AppendJSON(nil)),
+				coap.DescribePost(w.nextID(), nil, coap.DescribeSystem, -1, theSystem.AppendJSON(nil)))
+			w.act = func(m coap.Message) { // it answers what it is asked
+				if m.Type == coap.Confirmable {
+					b, _ := coap.Ack(m.ID).Append(nil)
+					go w.peer.Receive(b)
+				}
+			}
+			sleepers[i] = w
+		}
+		s.happened()
+		for range 24 * 60 / 23 {
+			time.Sleep(23 * time.Minute)
+			for _, w := range sleepers {
+				b, _ := coap.Ping(w.nextID()).Append(nil)
+				w.peer.Receive(b)
+			}
+			synctest.Wait()
+		}
+		if got := s.hub.Totals().Online; got != n {
+			t.Errorf("%d of %d are known", got, n)
+		}
+		if got := s.happened(); len(got) != 0 {
+			t.Errorf("%d times a device came or went, such as %s", len(got), got[0])
+		}
+	})
+}

@@ -1,0 +1,123 @@
+package session
+
+import (
+	"encoding/binary"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/plgd-dev/go-coap/v3/message/codes"
+
+	"localcloud/coap"
+	"localcloud/keys"
+)
+
+// A session over UDP can outlive the server: the device goes on with it and does not repeat its Hello, describe and
+// subscriptions. What is stored has two parts: what seldom changes, in JSON, and counters, which change with every event and
+// are stored with it.
+//
+//	counters   version 1 ‖ next message id(2) ‖ next token(1) ‖ for each answered message of the device: id(2) ‖ code(1)
+const (
+	storedVersion  = 1
+	countersHeader = 4
+	// storedIDs is how many answered messages are stored: a device has fewer under way.
+	storedIDs = 16
+	// After a restart ids and tokens go on that much further, since some were used after they were stored. A device
+	// ignores an id that it saw within 45 s (device-os communication/src/coap_channel.h).
+	idsAhead    = 1024
+	tokensAhead = 64
+)
+
+// stored is what seldom changes.
+type stored struct {
+	Device    keys.DeviceID       `json:"device"`
+	Hello     coap.Hello          `json:"hello"`
+	Subs      []coap.Subscription `json:"subscriptions,omitempty"`
+	KeepAlive time.Duration       `json:"keep_alive"`
+
+	Application bool                         `json:"application"` // the two parts that the device described
+	System      bool                         `json:"system"`
+	Functions   []string                     `json:"functions,omitempty"`
+	Variables   map[string]coap.VariableType `json:"variables,omitempty"`
+}
+
+// Stored returns what seldom changes in a session that the device has begun with Hello, for Resume.
+func (s *Session) Stored() []byte {
+	known := &s.describing.known
+	b, err := json.Marshal(stored{
+		Device: s.cfg.Device, Hello: s.hello, Subs: s.subs, KeepAlive: s.udp.keepAlive,
+		Application: known.HasApplication, System: known.HasSystem, Functions: known.Functions, Variables: known.Variables,
+	})
+	if err != nil {
+		panic("session: " + err.Error()) // nothing in it can fail
+	}
+	return b
+}
+
+// Counters appends what changes with every message, for Resume. The message of the device with that id counts as
+// acknowledged: what is appended is stored together with it. 0 stands for none.
+func (s *Session) Counters(b []byte, message uint16) []byte {
+	b = append(b, storedVersion)
+	b = append(binary.BigEndian.AppendUint16(b, s.nextID), s.nextToken)
+	room := storedIDs
+	for i := len(s.ring); i > 0 && room > 0; i-- { // the latest first
+		r := &s.ring[(s.at+i-1)%len(s.ring)]
+		code, answered := answerCode(r.reply)
+		if answered || r.id == message && message != 0 {
+			b = append(binary.BigEndian.AppendUint16(b, r.id), code)
+			room--
+		}
+	}
+	return b
+}
+
+// answerCode returns the code of an acknowledgement without token and payload. Others are given again when they are asked for again.
+func answerCode(reply string) (code byte, ok bool) {
+	if len(reply) != 4 {
+		return 0, false
+	}
+	return reply[1], true
+}
+
+var errStored = errors.New("what was stored of the session is damaged")
+
+// Resume returns the session of which Stored and Counters were stored. It is away until something comes from the device.
+func Resume(now time.Time, cfg Config, storedSession, counters []byte) (*Session, error) {
+	var st stored
+	if err := json.Unmarshal(storedSession, &st); err != nil {
+		return nil, fmt.Errorf("%w: %w", errStored, err)
+	}
+	n := len(counters) - countersHeader
+	if n < 0 || counters[0] != storedVersion || n%3 != 0 || n/3 > storedIDs || st.KeepAlive <= 0 || st.KeepAlive > keepAliveMost {
+		return nil, errStored
+	}
+	cfg.UDP, cfg.Device = true, st.Device
+	s := New(now, cfg)
+	s.nextID = binary.BigEndian.Uint16(counters[1:]) + idsAhead
+	s.nextToken = counters[3] + tokensAhead
+	for c := counters[countersHeader:]; len(c) > 0; c = c[3:] {
+		id := binary.BigEndian.Uint16(c)
+		ack, err := coap.AckCode(id, nil, codes.Code(c[2])).Append(nil)
+		if err != nil {
+			return nil, fmt.Errorf("%w: %w", errStored, err)
+		}
+		s.ring = append(s.ring, seenID{id: id, reply: string(ack)})
+	}
+	s.hello, s.greeted, s.subs = st.Hello, true, st.Subs
+	s.limits = coap.LimitsFor(st.Hello, true)
+	s.describing.known = coap.Describe{
+		HasApplication: st.Application, HasSystem: st.System, Functions: st.Functions, Variables: st.Variables,
+	}
+	s.udp.keepAlive, s.udp.away = st.KeepAlive, true
+	if s.missing() != 0 {
+		s.describing.askAt = now
+	}
+	return s, nil
+}
+
+// Subscriptions returns the device's present set, which the caller does not change.
+func (s *Session) Subscriptions() []coap.Subscription { return s.subs }
+
+// Device returns the id of the device; zero, on UDP, before it was admitted.
+func (s *Session) Device() keys.DeviceID { return s.cfg.Device }
