@@ -42,8 +42,9 @@ dist: ## archives for every system, with sums, in dist/
 	@.ci/console
 	go run $(MAIN)/internal/dist -version '$(VERSION)' -out dist
 
-bench: ## benchmarks (BENCH=pattern)
+bench: build ## benchmarks (BENCH=pattern), then the whole program under load (SCENARIO="idle storm", ARGS="--devices 5000")
 	go test -run '^$$' -bench '$(or $(BENCH),.)' -benchmem ./...
+	$(PROGRAM) bench $(SCENARIO) $(ARGS)
 
 fuzz: ## fuzz every target for FUZZTIME each (FUZZTIME=1m; 5s unless told)
 	@.ci/fuzz

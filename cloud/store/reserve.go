@@ -26,6 +26,12 @@ import (
 // ballast: if somebody else fills the disk to the last block, it is given up, and
 // Badger can end its work and be closed.
 //
+// What is left: somebody else takes the last block within the milliseconds in which Badger writes a table (it
+// makes a sparse file and copies into the mapping). With events as fast as they go Badger does
+// little else, and dies in the first or second round of filling a tmpfs; with few events it writes seldom. It happens in
+// goroutines of Badger's, where nobody can recover. What was acknowledged is on the disk, and
+// the next start says how much room it needs.
+//
 // Measuring is a system call without I/O, a microsecond or two beside a sync
 // of a hundred at least, so there is no reason to trust an older figure.
 type reserve struct {
