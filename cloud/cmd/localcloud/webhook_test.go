@@ -6,6 +6,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"net/netip"
 	"strings"
 	"testing"
 
@@ -103,6 +104,35 @@ func TestEventOfADeviceGoesOutByAWebhookAndTheAnswerComesBack(t *testing.T) {
 	command(t, "webhook", "delete", hook.ID, "--data", s.data)
 	if out := command(t, "webhook", "list", "--data", s.data); !strings.Contains(out, "localcloud webhook create") {
 		t.Errorf("without webhooks: %s", out)
+	}
+}
+
+// A machine's own address is not closed, but the ports of the cloud are, under every address of the machine.
+func TestWebhooksDoNotReachTheCloudItself(t *testing.T) {
+	web, err1 := listen("http", "127.0.0.1:0")
+	tcp, err2 := listen("tcp", "127.0.0.1:0")
+	if err1 != nil || err2 != nil {
+		t.Fatal(err1, err2)
+	}
+	s := &server{httpSocket: web, tcpSocket: tcp}
+	defer s.closeSockets()
+	port := func(l *lateListener) uint16 { return netip.MustParseAddrPort(l.Addr().String()).Port() }
+	for _, text := range ownAddresses() {
+		own, err := netip.ParseAddr(text)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, l := range []*lateListener{web, tcp} {
+			if !s.isOwn(netip.AddrPortFrom(own, port(l))) {
+				t.Errorf("%v of port %d is not the cloud's own", own, port(l))
+			}
+		}
+		if s.isOwn(netip.AddrPortFrom(own, 1)) {
+			t.Errorf("%v of port 1 is the cloud's own", own)
+		}
+	}
+	if s.isOwn(netip.AddrPortFrom(netip.MustParseAddr("192.0.2.1"), port(web))) {
+		t.Error("another machine's port is the cloud's own")
 	}
 }
 
