@@ -32,6 +32,7 @@ type world struct {
 	http    string
 	tcp     string
 	relay   string
+	stop    func()
 	cloud   *client.Client
 	events  chan client.Event
 }
@@ -96,8 +97,8 @@ func (w *world) run(stdin string, arguments ...string) string {
 	return string(out)
 }
 
-// serve starts the cloud and returns what stops it as Ctrl-C does.
-func (w *world) serve(http, tcp, relay string) (stop func()) {
+// serve starts the cloud, which w.stop ends as Ctrl-C does.
+func (w *world) serve(http, tcp, relay string) {
 	w.t.Helper()
 	p := launch(w.t, exec.Command(w.program, "serve", "--data", filepath.Join(w.dir, "data"), "--http", http, "--tcp", tcp, "--udp", "127.0.0.1:0", "--relay", relay))
 	var ready struct{ HTTP, TCP, Relay string }
@@ -105,7 +106,7 @@ func (w *world) serve(http, tcp, relay string) (stop func()) {
 		w.t.Fatal(err)
 	}
 	w.http, w.tcp, w.relay = ready.HTTP, ready.TCP, ready.Relay
-	return func() {
+	w.stop = func() {
 		p.cmd.Process.Signal(os.Interrupt)
 		p.gone()
 	}
@@ -290,7 +291,12 @@ func (w *world) makeKey(path string) {
 // pins sets pins, all at once, behind those that were set before.
 func (b *board) pins(words string) {
 	b.t.Helper()
-	if _, err := fmt.Fprintln(b.in, "pin "+words); err != nil {
+	b.tell("pin " + words)
+}
+
+func (b *board) tell(command string) {
+	b.t.Helper()
+	if _, err := fmt.Fprintln(b.in, command); err != nil {
 		b.t.Fatal(err)
 	}
 }

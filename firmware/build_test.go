@@ -119,8 +119,9 @@ func TestSketchesAndLibrariesCompileAsOldBoardsDo(t *testing.T) {
 	if err != nil || len(sources) == 0 {
 		t.Fatal(sources, err)
 	}
-	for _, name := range sketchNames(t) {
-		sources = append(sources, "sketches/"+name+"/src/"+name+".ino")
+	for _, pattern := range []string{"sketches/*/src/*.ino", "libraries/*/examples/*/*.ino"} {
+		found, _ := filepath.Glob(pattern)
+		sources = append(sources, found...)
 	}
 	for _, source := range sources {
 		compile(t, args(strict, includes(), []string{"-std=gnu++14", "-fsyntax-only", source})...)

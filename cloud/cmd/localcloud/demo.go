@@ -24,6 +24,8 @@ import (
 
 // demoCmd is "localcloud demo".
 type demoCmd struct {
+	Sketch string `arg:"" optional:"" enum:"livegraph,liveimu,chimes," default:"" help:"What the Photon streams to the relay besides: livegraph, liveimu or chimes." placeholder:"SKETCH"`
+
 	Data     string     `default:"${demo}" help:"The demo's own data directory (default: ${demo})." placeholder:"DIR"`
 	HTTP     string     `name:"http" default:":8080" help:"Where apps, pages and scripts connect (default: :8080, or a free port)." placeholder:"ADDR"`
 	TCP      string     `name:"tcp" default:":5683" help:"Where boards connect (default: :5683, or a free port)." placeholder:"ADDR"`
@@ -34,6 +36,7 @@ type demoCmd struct {
 // Help is the long text of --help.
 func (*demoCmd) Help() string {
 	return "It makes a user and a virtual Photon that publishes a temperature every second, and prints what to try. " +
+		"With the name of a sketch the Photon also streams to the relay, as that sketch does on a real board. " +
 		"Ctrl-C ends it; the next time everything is there again. Your own cloud (serve) is not touched."
 }
 
@@ -85,9 +88,12 @@ func (c *demoCmd) start(ctx context.Context, t *terminal, logger *slog.Logger) (
 		}
 		t.printf("Another program uses %s, so the demo takes a free port.\n", busy.address)
 		host := busy.address[:strings.LastIndexByte(busy.address, ':')]
-		if busy.flag == "http" {
+		switch busy.flag {
+		case "http":
 			set.HTTP = host + ":0"
-		} else {
+		case "relay":
+			set.Relay = host + ":0"
+		default:
 			set.TCP = host + ":0"
 		}
 	}
@@ -122,9 +128,21 @@ func (c *demoCmd) furnish(ctx context.Context, t *terminal, s *server, logger *s
 	if err != nil {
 		return err
 	}
+	sketch, streams := demoSketches()[c.Sketch]
+	if streams {
+		calls, err := relayCalls(device)
+		if err != nil {
+			return err
+		}
+		photon.Go(func() { sketch.run(ctx, device, calls) })
+	}
 	photon.Go(func() { device.Run(ctx) })
 	photon.Go(func() { publishTemperature(ctx, device, began) })
 	c.say(t, s, state)
+	if streams {
+		t.printf("\n%s streams as firmware/sketches/%s does. In a browser:\n\n  %s%s\n\nIt shows %s.\n",
+			demoDevice, c.Sketch, loopback(s.relaySocket.Addr()), sketch.page, sketch.see)
+	}
 	return nil
 }
 

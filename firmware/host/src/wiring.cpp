@@ -174,8 +174,9 @@ bool attachInterrupt(pin_t pin, raw_interrupt_handler_t handler, InterruptMode m
     return true;
 }
 
-// Commands on stdin: "pin 3 0" or "pin 3 0 4 0" (at once) set pins, "reset" presses reset. The next is read when the
-// interrupts of the one before have run. At the end of stdin nothing more happens to the pins.
+// Commands on stdin: "pin 3 0" or "pin 3 0 4 0" (at once) set pins, "wait 6" lets so many ms pass before the
+// next, "reset" presses reset. The next is read when the interrupts of the one before have run. At the end of stdin nothing
+// more happens to the pins.
 
 static pthread_t sketch;
 static volatile bool resetPressed = false;
@@ -197,6 +198,7 @@ static void readCommands() {
     while (fgets(line, sizeof line, stdin)) {
         line[strcspn(line, "\r\n")] = 0;
         if (strncmp(line, "pin ", 4) == 0) setPins(line + 4);
+        if (strncmp(line, "wait ", 5) == 0) usleep(atoi(line + 5) * 1000);
         if (strcmp(line, "reset") == 0) resetPressed = true;
     }
 }

@@ -1,4 +1,4 @@
-// A knob, fifty times a second, live in every browser: http://YOUR-CLOUD:8070/livegraph
+// A knob, fifty times a second, live in every browser: http://YOUR-CLOUD:8070/relay/livegraph/
 #include "LocalRelay.h"
 #include "Particle.h"
 

@@ -1,4 +1,4 @@
-// Position, height and weather of a board, 25 times a second: http://YOUR-CLOUD:8070/liveimu
+// Position, height and weather of a board, 25 times a second: http://YOUR-CLOUD:8070/relay/liveimu/
 // A line is roll,pitch,heading,altitude,pressure,temperature (degrees, degrees, degrees, m, hPa, degrees Celsius).
 // Without the sensor board three knobs stand in for it.
 #include "LocalRelay.h"

@@ -2,8 +2,6 @@
 #include "LocalRelay.h"
 #include "Particle.h"
 
-SYSTEM_THREAD(ENABLED);
-
 uint8_t memory[1024];
 LocalRelay relay(memory, sizeof memory, LocalRelay::Wire::WebSocket);
 
