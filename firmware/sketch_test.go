@@ -108,7 +108,14 @@ func TestReadingsOutliveAnOutageAndAReset(t *testing.T) {
 	press()
 	kept.take(w, true)
 	unconfirmed := kept.take(w, false)
-	b.unplug()
+
+	w.stop() // the outage
+	press()
+	w.serve(w.http, w.tcp, w.relay)
+	press()
+	w.online(b.id)
+
+	b.unplug() // the power cut
 	for line := range b.lines {
 		if strings.HasPrefix(line, "reading ") {
 			made[strings.Fields(line)[1]] = true
