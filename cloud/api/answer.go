@@ -10,10 +10,12 @@ import (
 
 // What a handler can return beside a plain value, which is written as JSON with status 200.
 type (
-	created  struct{ body any } // JSON with status 201
-	rawText  string             // text without quotes: format=raw
-	pemText  []byte
-	streamed struct{} // the handler has written all itself
+	created struct{ body any } // JSON with status 201
+	rawText string             // text without quotes: format=raw
+	pemText []byte
+
+	certificate []byte   // DER
+	streamed    struct{} // the handler has written all itself
 )
 
 // done is the answer of requests that only change something: clients want a
@@ -27,6 +29,8 @@ func (s *Server) write(w http.ResponseWriter, answer any) {
 		s.writeJSON(w, http.StatusCreated, a.body)
 	case rawText:
 		writeBody(w, http.StatusOK, "text/plain; charset=utf-8", []byte(a))
+	case certificate:
+		writeBody(w, http.StatusOK, "application/x-x509-ca-cert", a)
 	case pemText:
 		writeBody(w, http.StatusOK, "application/x-pem-file", a)
 	default:

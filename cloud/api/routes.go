@@ -176,6 +176,9 @@ func routes() []route {
 
 		// What the commands of localcloud need.
 		{get, lc + "/status", admin, (*Server).showStatus},
+		{get, lc + "/ca", open, (*Server).showAuthority},
+		{get, lc + "/ca/help", open, (*Server).showTrustHelp},
+		{post, lc + "/ca", admin, (*Server).makeAuthority},
 		{get, lc + "/hosts", admin, (*Server).listHosts},
 		{post, lc + "/hosts", admin, (*Server).addHost},
 		{del, lc + "/hosts/{host}", admin, (*Server).removeHost},

@@ -28,6 +28,9 @@ type Config struct {
 	ServerKeys func() (tcpPEM, udpPEM []byte)
 	// Control is the secret of control.json: who sends it acts as the oldest admin. Empty: there is none.
 	Control cloud.Secret
+	// Authority returns the certificate of this cloud's own authority as PEM, NotExist when
+	// there is none and it is not to be made. Nil: there never is.
+	Authority func(make bool) ([]byte, error)
 	// SetupCode makes the owner's account, while there is none. Empty: it cannot be made that way.
 	SetupCode cloud.SetupCode
 	// Status returns a value that encodes as a JSON object: what main adds to the status. May be nil.

@@ -53,6 +53,7 @@ type commands struct {
 	Relay   relayCmd   `cmd:"" help:"Live data of devices, too fast for events: status, kick, allow, publish, record; or a relay by itself."`
 	Virtual virtualCmd `cmd:"" help:"Run devices in software, for tests and load."`
 	Bench   benchCmd   `cmd:"" help:"Measure a cloud and this machine with fleets of virtual devices."`
+	HTTPS   httpsCmd   `cmd:"" name:"https" help:"Encrypted connections: the certificate that clients have to trust."`
 	Host    hostCmd    `cmd:"" help:"By which names browsers may log in at this cloud: add, list, remove."`
 	Limits  limitsCmd  `cmd:"" help:"What strangers may try before they have to wait: show, set."`
 	Clock   clockCmd   `cmd:"" help:"The cloud's time, when the machine's clock cannot be trusted: show, set."`

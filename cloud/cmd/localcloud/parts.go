@@ -32,11 +32,13 @@ type partsConfig struct {
 // parts are the pieces of one cloud over one data directory, put together:
 // those that serve runs, and a command without a running cloud.
 type parts struct {
+	dir      string
 	store    *store.Store
 	identity keys.Identity
 	created  bool // the identity was made just now: a new cloud
 	hub      *cloud.Hub
 	accounts *cloud.Accounts
+	hosts    *cloud.Hosts
 	knocks   *cloud.Knocks
 	sink     *sink.Sink // delivers only while it runs
 	api      *api.Server
@@ -54,6 +56,8 @@ func openParts(dir string, c partsConfig) (*parts, error) {
 		return nil, errors.Join(err, s.Close())
 	}
 	p.hub = cloud.NewHub(s.Registry(), s.Events(), c.logger)
+	p.hosts = cloud.NewHosts(s.Registry(), ownHosts)
+	p.dir = dir
 	p.accounts = cloud.NewAccounts(s.Registry())
 	p.accounts.Clock = p.hub.Clock()
 	p.sink = sink.New(sink.Config{Hub: p.hub, Registry: s.Registry(), Own: c.own, Logger: c.logger})
@@ -61,10 +65,28 @@ func openParts(dir string, c partsConfig) (*parts, error) {
 		Hub: p.hub, Registry: s.Registry(), Accounts: p.accounts, Knocks: p.knocks, Webhooks: p.sink,
 		Boards:     store.NewBoards(filepath.Join(dir, "boards"), keysDir(dir)),
 		ServerKeys: func() (tcp, udp []byte) { return p.identity.TCPPublicPEM(), p.identity.UDPPublicPEM() },
-		Hosts:      cloud.NewHosts(s.Registry(), ownHosts),
+		Hosts:      p.hosts,
+		Authority:  p.authorityPEM,
 		Control:    p.secret, SetupCode: c.setupCode, Status: c.status, Logger: c.logger,
 	})
 	return p, nil
+}
+
+// authority opens the certificate authority of this cloud, and makes it if there is none.
+func (p *parts) authority() (*keys.Authority, bool, error) {
+	return keys.OpenAuthority(keysDir(p.dir), p.hub.Clock().Now())
+}
+
+// authorityPEM returns its certificate. Unless it is to be made, it may be that there is none (NotExist).
+func (p *parts) authorityPEM(make bool) ([]byte, error) {
+	if !make && !keys.HasAuthority(keysDir(p.dir)) {
+		return nil, cloud.Errorf("", cloud.NotExist, "this cloud has no certificate authority; one is made by: localcloud https ca")
+	}
+	a, _, err := p.authority()
+	if err != nil {
+		return nil, err
+	}
+	return a.PEM(), nil
 }
 
 // close gives the data directory back; what was acknowledged is on disk.

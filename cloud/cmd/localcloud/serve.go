@@ -19,7 +19,11 @@ type settings struct {
 	Config string `help:"Read settings from this file: lines such as http = \":80\", named as these flags." placeholder:"FILE.toml" env:"LOCALCLOUD_CONFIG" settings:""`
 	Data   string `help:"Directory for everything the cloud remembers (default: ${data})." placeholder:"DIR" env:"LOCALCLOUD_DATA"`
 
-	HTTP  string `name:"http" default:":8080" help:"Where apps, pages and scripts connect: the HTTP API (default: :8080)." placeholder:"ADDR" env:"LOCALCLOUD_HTTP"`
+	HTTP    string `name:"http" default:":8080" help:"Where apps, pages and scripts connect: the HTTP API (default: :8080)." placeholder:"ADDR" env:"LOCALCLOUD_HTTP"`
+	HTTPS   string `name:"https" help:"Where they connect with HTTPS, such as :8443. Without --cert the cloud makes the certificate, and the authority (CA) that clients have to trust; see: localcloud https --help (default: no HTTPS)." placeholder:"ADDR" env:"LOCALCLOUD_HTTPS"`
+	Cert    string `name:"cert" help:"Certificate of your own for HTTPS, with those above it (PEM). It is read again when it changes." placeholder:"FILE" env:"LOCALCLOUD_CERT"`
+	CertKey string `name:"key" help:"Its key (PEM)." placeholder:"FILE" env:"LOCALCLOUD_KEY"`
+
 	TCP   string `name:"tcp" default:":5683" help:"Where Core, Photon and P1 connect: CoAP over TCP (default: :5683)." placeholder:"ADDR" env:"LOCALCLOUD_TCP"`
 	UDP   string `name:"udp" help:"Where newer boards connect: CoAP over DTLS (default: :5684; boards cannot be told another port)." placeholder:"ADDR" env:"LOCALCLOUD_UDP"`
 	Relay string `name:"relay" default:":8070" help:"Where fast data of devices comes in and is shown: the relay (default: :8070; off: none)." placeholder:"ADDR" env:"LOCALCLOUD_RELAY"`
@@ -98,6 +102,7 @@ type ready struct {
 // addresses are the sockets that listen; empty: none.
 type addresses struct {
 	HTTP  string `json:"http"`
+	HTTPS string `json:"https"`
 	TCP   string `json:"tcp"`
 	UDP   string `json:"udp"`
 	Relay string `json:"relay"`
@@ -109,6 +114,9 @@ func (s *server) ready() ready {
 
 func (s *server) addresses() addresses {
 	a := addresses{HTTP: s.httpSocket.Addr().String(), TCP: s.tcpSocket.Addr().String(), Relay: s.relayAddress()}
+	if s.httpsSocket != nil {
+		a.HTTPS = s.httpsSocket.Addr().String()
+	}
 	if s.udp != nil {
 		a.UDP = s.udp.listener.Addr().String()
 	}
@@ -120,6 +128,11 @@ func (s *server) welcome(w io.Writer) {
 	fmt.Fprintf(w, "\nlocalcloud serves the data in %s\n", s.dir)
 	for _, url := range reachable("http://", s.httpSocket.Addr()) {
 		fmt.Fprintf(w, "  browsers, apps:   %s\n", url)
+	}
+	if s.httpsSocket != nil {
+		for _, url := range reachable("https://", s.httpsSocket.Addr()) {
+			fmt.Fprintf(w, "  the same, HTTPS:  %s\n", url)
+		}
 	}
 	for _, address := range reachable("", s.tcpSocket.Addr()) {
 		fmt.Fprintf(w, "  Core, Photon, P1: %s\n", address)

@@ -30,6 +30,9 @@ type server struct {
 
 	relayPart
 
+	httpsSocket  *lateListener // nil: no HTTPS
+	certificates *certificates
+
 	http       *http.Server
 	gate       *gate              // counts requests, and closes for new ones
 	devices    context.CancelFunc // ends the connections of all devices
@@ -50,7 +53,7 @@ func start(ctx context.Context, c settings, logger *slog.Logger) (*server, error
 	s := &server{
 		dir: dir, logger: logger, gate: newGate(),
 		setupCode: cloud.NewSetupCode(),
-		failed:    make(chan error, 3), httpEnded: make(chan struct{}), devicesEnd: make(chan struct{}),
+		failed:    make(chan error, 5), httpEnded: make(chan struct{}), devicesEnd: make(chan struct{}),
 		hooksEnded: make(chan struct{}),
 	}
 	s.parts, err = openParts(dir, partsConfig{
@@ -70,7 +73,7 @@ func start(ctx context.Context, c settings, logger *slog.Logger) (*server, error
 		return nil, errors.Join(fmt.Errorf("control.json: %w", err), s.stop())
 	}
 	a := s.addresses()
-	logger.Info("serving", "http", a.HTTP, "tcp", a.TCP, "udp", a.UDP, "relay", a.Relay, "data", dir, "version", version())
+	logger.Info("serving", "http", a.HTTP, "https", a.HTTPS, "tcp", a.TCP, "udp", a.UDP, "relay", a.Relay, "data", dir, "version", version())
 	return s, nil
 }
 
@@ -90,6 +93,9 @@ func (s *server) open(c settings) error {
 	if s.httpSocket, err = listen("http", c.HTTP); err != nil {
 		return err
 	}
+	if err = s.openHTTPS(c); err != nil {
+		return err
+	}
 	if s.tcpSocket, err = listen("tcp", c.TCP); err != nil {
 		return err
 	}
@@ -103,15 +109,21 @@ func (s *server) open(c settings) error {
 	return s.openRelay(c)
 }
 
-// run starts the goroutines: one that serves HTTP, one for devices on each transport, one that sends events to webhooks, and the
-// relay's.
+// run starts the goroutines: those that serve HTTP and HTTPS, one for devices on each transport, one that sends events to
+// webhooks, and the relay's.
 func (s *server) run(ctx context.Context) {
 	s.http = newHTTPServer(s.gate.around(webui.Around(s.parts.api.Handler())), s.logger)
+	var web sync.WaitGroup
+	for _, listener := range s.httpListeners() {
+		web.Go(func() {
+			if err := s.http.Serve(listener); err != nil && !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
+				s.failed <- fmt.Errorf("http: %w", err)
+			}
+		})
+	}
 	go func() {
-		defer close(s.httpEnded)
-		if err := s.http.Serve(s.httpSocket); err != nil && !errors.Is(err, http.ErrServerClosed) && !errors.Is(err, net.ErrClosed) {
-			s.failed <- fmt.Errorf("http: %w", err)
-		}
+		web.Wait()
+		close(s.httpEnded)
 	}()
 	hooks, cancel := context.WithCancel(ctx)
 	s.hooks = cancel
@@ -236,9 +248,10 @@ type serverStatus struct {
 	Version   string    `json:"version"`
 	Listeners addresses `json:"listeners"`
 	Addresses struct {
-		HTTP []string `json:"http"`
-		TCP  []string `json:"tcp"`
-		UDP  []string `json:"udp"`
+		HTTP  []string `json:"http"`
+		HTTPS []string `json:"https,omitempty"`
+		TCP   []string `json:"tcp"`
+		UDP   []string `json:"udp"`
 
 		Relay []string `json:"relay,omitempty"`
 	} `json:"addresses"` // by which others reach them
@@ -256,6 +269,9 @@ func (s *server) status() any {
 		Version: version(), Listeners: s.addresses(), Data: s.dir, PID: os.Getpid(), Store: s.parts.store.Status(),
 	}
 	out.Addresses.HTTP = reachable("", s.httpSocket.Addr())
+	if s.httpsSocket != nil {
+		out.Addresses.HTTPS = reachable("", s.httpsSocket.Addr())
+	}
 	out.Addresses.TCP = reachable("", s.tcpSocket.Addr())
 	if s.udp != nil {
 		out.Addresses.UDP = reachable("", s.udp.listener.Addr())

@@ -36,6 +36,9 @@ const (
 func (s *server) stop() error {
 	s.gate.close()
 	s.httpSocket.Close()
+	if s.httpsSocket != nil {
+		s.httpsSocket.Close()
+	}
 
 	s.endRelay()
 	s.devices() // ends its Accept too
@@ -68,7 +71,7 @@ func (s *server) stop() error {
 }
 
 func (s *server) closeSockets() {
-	for _, socket := range []*lateListener{s.httpSocket, s.tcpSocket, s.relaySocket} {
+	for _, socket := range []*lateListener{s.httpSocket, s.httpsSocket, s.tcpSocket, s.relaySocket} {
 		if socket != nil {
 			socket.release()
 		}

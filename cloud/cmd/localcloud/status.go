@@ -59,6 +59,9 @@ func showRunning(t *terminal, s client.Status) error {
 	for _, a := range more.Addresses.HTTP {
 		t.printf("  apps and scripts:  http://%s\n", clean(a))
 	}
+	for _, a := range more.Addresses.HTTPS {
+		t.printf("  the same, HTTPS:   https://%s\n", clean(a))
+	}
 	for _, a := range more.Addresses.TCP {
 		t.printf("  Core, Photon, P1:  %s\n", clean(a))
 	}
