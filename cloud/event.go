@@ -62,6 +62,10 @@ type Event struct {
 	Product     int           // in which its device is, or that a user published it to; 0: none
 	Private     bool          // only for its owner; public means: for every user of this server
 	Format      int           // content format, TextFormat when absent
+
+	// Link, on the way from a device to the log, holds the counters of the device's link: stored in one step with the
+	// event. nil: none. It is no part of the event.
+	Link []byte
 }
 
 // Sources of events that no device published.

@@ -213,10 +213,20 @@ func (p *Presence) Publish(ctx context.Context, ev Event, done func(error)) erro
 	case Reject:
 		return Errorf("publish", Limited, "more events than the rate limit allows")
 	case Drop:
-		go done(nil)
+		h.settleDropped(p, ev, done)
 		return nil
 	}
 	return h.take(ctx, ev, done)
+}
+
+// settleDropped answers for an event that the policy drops. What it changes in its device's link is stored all the same, so that
+// nobody can send its bytes again.
+func (h *Hub) settleDropped(p *Presence, ev Event, done func(error)) {
+	if links, ok := h.log.(Links); ok && ev.Link != nil {
+		links.KeepLink(LinkState{Device: p.id, Counters: ev.Link}, func(error) { done(nil) })
+		return
+	}
+	go done(nil)
 }
 
 // Throttled notes how many publishes the board refused by itself, as its vitals say.

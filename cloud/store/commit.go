@@ -68,10 +68,10 @@ func (l *Log) take() (events []waiting, closed bool) {
 // answers each. When there is no room, the next ones are tried all the same: whoever published the event knows
 // that it is not stored and may send it again, with a new id.
 func (l *Log) process(events []waiting) {
-	l.reserveIDs(events[len(events)-1].ev.ID)
+	l.reserveIDs(lastID(events))
 	for len(events) > 0 {
 		n, err := l.store(events)
-		l.release(n)
+		l.release(countEvents(events[:n]))
 		for _, w := range events[:n] {
 			if w.err == nil {
 				w.err = err
@@ -187,6 +187,13 @@ func (l *Log) encode(events []waiting, s *segment) (n int, ops []op) {
 	before, bytes := l.newest(), 0
 	for n < len(events) && n < maxCommitEvents && !(bytes > 0 && l.bounds.isFull(s)) {
 		w := &events[n]
+		if w.ev == nil {
+			ops, bytes, n = append(ops, w.ops...), bytes+opsSize(w.ops), n+1
+			if bytes > maxCommitBytes/2 {
+				break
+			}
+			continue
+		}
 		at := len(b)
 		b = appendEventKey(b, s.Number, w.ev.ID)
 		key := b[at:len(b):len(b)]
@@ -205,9 +212,39 @@ func (l *Log) encode(events []waiting, s *segment) (n int, ops []op) {
 		s.add(before, w.ev.ID, o.size())
 		before = w.ev.ID
 		ops = append(ops, o)
+		if w.ev.Link != nil {
+			o := op{linkKey(prefixCounters, w.ev.Device), w.ev.Link}
+			ops, bytes = append(ops, o), bytes+o.size()
+		}
 	}
 	l.ops, l.buffer = ops, b
 	return n, ops
+}
+
+// lastID returns the id of the last event, 0 when there is none.
+func lastID(waiting []waiting) cloud.EventID {
+	for i := len(waiting) - 1; i >= 0; i-- {
+		if waiting[i].ev != nil {
+			return waiting[i].ev.ID
+		}
+	}
+	return 0
+}
+
+func countEvents(waiting []waiting) (n int) {
+	for _, w := range waiting {
+		if w.ev != nil {
+			n++
+		}
+	}
+	return n
+}
+
+func opsSize(ops []op) (bytes int) {
+	for _, o := range ops {
+		bytes += o.size()
+	}
+	return bytes
 }
 
 // newest returns the id of the newest event in the log, 0 when it is empty.

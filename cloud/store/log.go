@@ -32,7 +32,7 @@ type Log struct {
 	buffer  []byte   // for reuse
 
 	mu       sync.Mutex
-	queue    []waiting // never more than there are slots
+	queue    []waiting // never more events than there are slots, and a few states of links for each device
 	last     cloud.EventID
 	segments []segment // the oldest first; only the committing goroutine writes, the last is the one it fills
 	failed   uint64
@@ -41,9 +41,10 @@ type Log struct {
 	closed   bool
 }
 
-// waiting is an event on its way to the disk.
+// waiting is an event on its way to the disk, or the state of a link.
 type waiting struct {
-	ev   *cloud.Event
+	ev   *cloud.Event // nil: none
+	ops  []op         // of a link's state
 	done func(error)
 	err  error // why it cannot be stored
 }
@@ -130,10 +131,12 @@ func (l *Log) enqueue(w waiting) error {
 	if l.closed {
 		return cloud.E("event log", cloud.Other, ErrClosed)
 	}
-	if w.ev.ID <= l.last {
-		return cloud.Errorf("event log", cloud.Invalid, "event id %v does not follow %v", w.ev.ID, l.last)
+	if w.ev != nil {
+		if w.ev.ID <= l.last {
+			return cloud.Errorf("event log", cloud.Invalid, "event id %v does not follow %v", w.ev.ID, l.last)
+		}
+		l.last = w.ev.ID
 	}
-	l.last = w.ev.ID
 	l.queue = append(l.queue, w)
 	signal(l.wake)
 	return nil

@@ -28,6 +28,7 @@ type home struct {
 	IDs     cloud.EventID `json:"ids"`     // no greater id was given
 	Exact   bool          `json:"exact"`   // it is the last one: the store was closed. Otherwise a bound ahead of it
 	Events  string        `json:"events"`  // the mode of the log then
+	Place   string        `json:"place"`   // what tells the directory from a copy; empty: unknown
 }
 
 func (h home) op() op { return op{[]byte(keyHome), encodeJSON(h)} }

@@ -138,7 +138,7 @@ func (s *Store) comeHome(db *disk, opts Options) error {
 		s.logger.Warn("where the data directory was before is not known", "err", err)
 	}
 	s.home = home{
-		Machine: opts.machine(), Boots: before.Boots + 1, Events: s.mode.String(),
+		Machine: opts.machine(), Boots: before.Boots + 1, Events: s.mode.String(), Place: placeOf(s.dir),
 		IDs: max(before.IDs, cloud.EventIDAt(time.Now())+idsAhead),
 	}
 	s.moved = before.Machine != "" && s.home.Machine != "" && before.Machine != s.home.Machine
@@ -210,6 +210,9 @@ func (s *Store) tryLog(known bool, opts Options) error {
 	}
 	place.space = s.space
 	s.events, err = s.newDiskLog(place, disk, opts)
+	if err == nil && s.linksAreOld() {
+		err = s.events.dropLinks()
+	}
 	if err != nil {
 		return errors.Join(damaged(err), closeDamaged(disk))
 	}
@@ -235,6 +238,13 @@ func (s *Store) newDiskLog(place logPlace, disk *disk, opts Options) (log *Log, 
 func (s *Store) openDisk(dir string, opts Options) (*disk, error) {
 	logger := opts.Logger.With("database", filepath.Base(dir))
 	return openDisk(dir, tuning{noSync: opts.NoSync, logger: logger})
+}
+
+// linksAreOld reports whether the states of links in the log may not be the last ones: events were not synced when the
+// directory was open before, or it is a copy of the one that was open then.
+func (s *Store) linksAreOld() bool {
+	copied := s.leave.Place != "" && s.home.Place != "" && s.leave.Place != s.home.Place
+	return s.moved || copied || s.leave.Events != Mode{}.String()
 }
 
 // Moved reports whether the directory was last open on another machine: it was copied, or its disk was moved. What

@@ -14,6 +14,8 @@ import (
 //	e <4 bytes segment> <8 bytes event id>   the event, see event.go
 //	s <4 bytes segment>                      segment, JSON; written when the segment is full
 //	m                                        mark, JSON
+//	l <12 bytes device id>                   what seldom changes in the device's link over UDP, with its keys; see links.go
+//	c <12 bytes device id>                   its counters
 //
 // Events are kept in segments, each about a 64th of what the log may hold. A
 // segment goes as a whole: Badger drops all keys of a prefix by deleting the files that

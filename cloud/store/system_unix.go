@@ -5,6 +5,7 @@ package store
 import (
 	"errors"
 	"os"
+	"strconv"
 	"syscall"
 )
 
@@ -19,4 +20,17 @@ func isLockedElsewhere(err error) bool { return errors.Is(err, syscall.EWOULDBLO
 // isNoSpace reports whether the disk or the quota is full.
 func isNoSpace(err error) bool {
 	return errors.Is(err, syscall.ENOSPC) || errors.Is(err, syscall.EDQUOT)
+}
+
+// placeOf returns what tells a directory from a copy of it: the number of its inode.
+func placeOf(dir string) string {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return ""
+	}
+	stat, ok := info.Sys().(*syscall.Stat_t)
+	if !ok {
+		return ""
+	}
+	return strconv.FormatUint(uint64(stat.Ino), 10)
 }

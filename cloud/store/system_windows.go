@@ -3,6 +3,8 @@ package store
 import (
 	"errors"
 	"os"
+	"strconv"
+	"syscall"
 
 	"golang.org/x/sys/windows"
 )
@@ -25,4 +27,17 @@ func isLockedElsewhere(err error) bool {
 func isNoSpace(err error) bool {
 	return errors.Is(err, windows.ERROR_DISK_FULL) || errors.Is(err, windows.ERROR_HANDLE_DISK_FULL) ||
 		errors.Is(err, windows.ERROR_DISK_QUOTA_EXCEEDED)
+}
+
+// placeOf returns what tells a directory from a copy of it: when it was made.
+func placeOf(dir string) string {
+	info, err := os.Stat(dir)
+	if err != nil {
+		return ""
+	}
+	data, ok := info.Sys().(*syscall.Win32FileAttributeData)
+	if !ok {
+		return ""
+	}
+	return strconv.FormatInt(data.CreationTime.Nanoseconds(), 10)
 }

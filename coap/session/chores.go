@@ -61,13 +61,16 @@ func (p *Peer) apply(now time.Time, e Effect) {
 	case Asked:
 		p.asked(now, e.Device)
 	case Arrived:
+		p.beginSaving()
 		p.later(func(ctx context.Context) { p.arrive(ctx, e.Hello) })
 	case Returned:
 		subs := p.session.Subscriptions()
 		p.later(func(ctx context.Context) { p.returned(ctx, subs) })
 	case Described:
+		p.keeping.dirty = true
 		p.later(func(context.Context) { p.describe(e.Describe) })
 	case Subscribed:
+		p.keeping.dirty = true
 		p.later(func(context.Context) {
 			if p.presence != nil {
 				p.presence.Want(filters(e.Subscriptions))
@@ -78,6 +81,7 @@ func (p *Peer) apply(now time.Time, e Effect) {
 	case ClaimShown:
 		p.later(func(context.Context) { p.claim(e.Code) })
 	case Left:
+		p.keeping.behind = lagMost // who sends it again takes a device offline
 		p.later(func(ctx context.Context) { p.away(ctx, fmt.Errorf("the device said goodbye: %s", e.Goodbye.Cloud)) })
 	case Silent:
 		p.later(func(ctx context.Context) { p.away(ctx, ErrSilent) })
@@ -243,10 +247,17 @@ func (p *Peer) published(e Published) {
 		return
 	}
 	p.pending.Add(1)
-	p.later(func(ctx context.Context) { p.publish(ctx, e) })
+	var link []byte
+	var limit uint64
+	if p.keeping.begun {
+		link, limit = p.counters(int(e.Message))
+		p.keeping.behind = 0
+	}
+	p.later(func(ctx context.Context) { p.publish(ctx, e, link, limit) })
 }
 
-func (p *Peer) publish(ctx context.Context, e Published) {
+// publish hands an event to the Hub. The counters of the link are stored in one step with it.
+func (p *Peer) publish(ctx context.Context, e Published, link []byte, limit uint64) {
 	if p.presence == nil { // a device whose record is gone
 		p.committed(e, cloud.E("publish", cloud.Permission, ErrClosed))
 		return
@@ -254,7 +265,14 @@ func (p *Peer) publish(ctx context.Context, e Published) {
 	if e.Event.Name == "spark/device/safemode" && !p.record.SafeMode {
 		p.keep(func(r *cloud.Device) { r.SafeMode = true })
 	}
-	err := p.presence.Publish(ctx, eventOf(e), func(err error) { p.committed(e, err) })
+	ev := eventOf(e)
+	ev.Link = link
+	err := p.presence.Publish(ctx, ev, func(err error) {
+		if err == nil && link != nil {
+			p.channel.Limit(limit)
+		}
+		p.committed(e, err)
+	})
 	if err != nil {
 		p.committed(e, err)
 	}

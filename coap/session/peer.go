@@ -39,6 +39,7 @@ type Peer struct {
 	session *Session
 	due     time.Time
 	place   int // in the shard's timers; -1: in none
+	keeping keeping
 
 	// Owned by the goroutine that does its chores.
 	presence *cloud.Presence // nil while the device is away
@@ -104,6 +105,7 @@ func (p *Peer) step(now time.Time) (due time.Time, alive bool) {
 		return time.Time{}, false
 	}
 	p.settle(now)
+	p.save()
 	due = p.session.Deadline()
 	if due.IsZero() || due.Sub(now) > restAfter {
 		p.channel.Rest()
@@ -146,6 +148,7 @@ func (p *Peer) receive(now time.Time, message []byte) {
 			p.logger().Debug("from device", "message", m)
 		}
 	}
+	p.keeping.behind++
 	if err := p.session.Receive(now, message); err != nil {
 		logger.Debug("message dropped", "device", p.session.Device(), "address", p.channel.RemoteAddr(), "err", err)
 	}
@@ -186,7 +189,9 @@ func (p *Peer) end(err error, notify bool) {
 	p.channel.Close(notify)
 	p.session.Close(ErrClosed)
 	p.session = nil
-	p.peers.forget(p, id)
+	if p.peers.forget(p, id) && p.keeping.begun {
+		p.later(func(context.Context) { p.peers.cfg.Links.ForgetLink(id) })
+	}
 	p.later(func(ctx context.Context) {
 		p.away(ctx, err)
 	})
@@ -196,6 +201,9 @@ func (p *Peer) end(err error, notify bool) {
 func (p *Peer) stop() {
 	p.close(ErrStopping, false)
 	if p.session != nil {
+		if p.keeping.begun {
+			p.saveThen(p.keeping.dirty, func(error) {})
+		}
 		p.session.Close(ErrClosed)
 	}
 	done := make(chan struct{})

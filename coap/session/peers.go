@@ -29,6 +29,16 @@ type Channel interface {
 	Close(notify bool)
 	// Rest gives memory back until the next message.
 	Rest()
+
+	// Secrets and Counters are what has to be stored of the channel so that it goes on after the program has ended: what
+	// never changes, and what changes with every message.
+	Secrets() []byte
+	// Counters appends to b and returns up to where the channel may send once they are stored.
+	Counters(b []byte) (stored []byte, limit uint64)
+	// Limit lets the channel send up to there and no further.
+	Limit(limit uint64)
+	// NeedsReserve reports whether Counters should be stored soon, for Limit.
+	NeedsReserve() bool
 }
 
 // PeersConfig is what Peers need to know.
@@ -36,6 +46,7 @@ type PeersConfig struct {
 	Hub      *cloud.Hub
 	Registry cloud.Registry
 	Logger   *slog.Logger
+	Links    cloud.Links // where sessions are stored; nil: they end with the program
 	// Knock records a device that proved its key but was not let in. It must not block.
 	Knock func(keys.Knock)
 }
@@ -65,6 +76,7 @@ type Peers struct {
 	all       map[*Peer]struct{}
 	admitted  map[keys.DeviceID]*Peer // the newest of each device
 	anonymous []*Peer                 // those that were not admitted when they came; the oldest first
+	restored  []*Peer                 // those that were online when the program ended, until Run has asked them whether they still are
 	stopped   bool
 }
 
@@ -86,6 +98,7 @@ func (ps *Peers) Run(ctx context.Context) error {
 	for _, s := range ps.shards {
 		shards.Go(func() { s.run(ctx) })
 	}
+	shards.Go(func() { ps.askRestored(ctx) })
 	shards.Wait()
 	ps.stop()
 	return nil
@@ -181,12 +194,14 @@ func (ps *Peers) admit(p *Peer, id keys.DeviceID) {
 	}
 }
 
-// forget takes p out of all lists.
-func (ps *Peers) forget(p *Peer, id keys.DeviceID) {
+// forget takes p out of all lists, and reports whether it was the newest of its device.
+func (ps *Peers) forget(p *Peer, id keys.DeviceID) (newest bool) {
 	ps.mu.Lock()
 	defer ps.mu.Unlock()
 	delete(ps.all, p)
-	if ps.admitted[id] == p {
+	newest = ps.admitted[id] == p
+	if newest {
 		delete(ps.admitted, id)
 	}
+	return newest
 }

@@ -17,10 +17,11 @@ import (
 // subscriptions. What is stored has two parts: what seldom changes, in JSON, and counters, which change with every event and
 // are stored with it.
 //
-//	counters   version 1 ‖ next message id(2) ‖ next token(1) ‖ for each answered message of the device: id(2) ‖ code(1)
+//	counters   version 1 ‖ flags ‖ next message id(2) ‖ next token(1) ‖ for each answered message of the device: id(2) ‖ code(1)
 const (
 	storedVersion  = 1
-	countersHeader = 4
+	countersHeader = 5
+	flagAway       = 1 // the device was away
 	// storedIDs is how many answered messages are stored: a device has fewer under way.
 	storedIDs = 16
 	// After a restart ids and tokens go on that much further, since some were used after they were stored. A device
@@ -56,21 +57,28 @@ func (s *Session) Stored() []byte {
 }
 
 // Counters appends what changes with every message, for Resume. The message of the device with that id counts as
-// acknowledged: what is appended is stored together with it. 0 stands for none.
-func (s *Session) Counters(b []byte, message uint16) []byte {
-	b = append(b, storedVersion)
+// acknowledged: what is appended is stored together with it. none stands for none.
+func (s *Session) Counters(b []byte, message int) []byte {
+	var flags byte
+	if s.udp.away {
+		flags = flagAway
+	}
+	b = append(b, storedVersion, flags)
 	b = append(binary.BigEndian.AppendUint16(b, s.nextID), s.nextToken)
 	room := storedIDs
 	for i := len(s.ring); i > 0 && room > 0; i-- { // the latest first
 		r := &s.ring[(s.at+i-1)%len(s.ring)]
 		code, answered := answerCode(r.reply)
-		if answered || r.id == message && message != 0 {
+		if answered || int(r.id) == message {
 			b = append(binary.BigEndian.AppendUint16(b, r.id), code)
 			room--
 		}
 	}
 	return b
 }
+
+// none is no message for Counters.
+const none = -1
 
 // answerCode returns the code of an acknowledgement without token and payload. Others are given again when they are asked for again.
 func answerCode(reply string) (code byte, ok bool) {
@@ -94,8 +102,8 @@ func Resume(now time.Time, cfg Config, storedSession, counters []byte) (*Session
 	}
 	cfg.UDP, cfg.Device = true, st.Device
 	s := New(now, cfg)
-	s.nextID = binary.BigEndian.Uint16(counters[1:]) + idsAhead
-	s.nextToken = counters[3] + tokensAhead
+	s.nextID = binary.BigEndian.Uint16(counters[2:]) + idsAhead
+	s.nextToken = counters[4] + tokensAhead
 	for c := counters[countersHeader:]; len(c) > 0; c = c[3:] {
 		id := binary.BigEndian.Uint16(c)
 		ack, err := coap.AckCode(id, nil, codes.Code(c[2])).Append(nil)
@@ -109,11 +117,19 @@ func Resume(now time.Time, cfg Config, storedSession, counters []byte) (*Session
 	s.describing.known = coap.Describe{
 		HasApplication: st.Application, HasSystem: st.System, Functions: st.Functions, Variables: st.Variables,
 	}
-	s.udp.keepAlive, s.udp.away = st.KeepAlive, true
+	s.udp.keepAlive, s.udp.away, s.udp.left = st.KeepAlive, true, counters[1]&flagAway != 0
 	if s.missing() != 0 {
 		s.describing.askAt = now
 	}
 	return s, nil
+}
+
+// Nudge asks a device that is away, but may be there, for a sign of life, once.
+func (s *Session) Nudge() {
+	m, err := coap.Ping(s.id()).Append(nil)
+	if err == nil && s.udp.away {
+		s.outbox = append(s.outbox, m)
+	}
 }
 
 // Subscriptions returns the device's present set, which the caller does not change.

@@ -374,7 +374,7 @@ func TestAStoredSessionGoesOn(t *testing.T) {
 	d.send(coap.SubscribeMessage(coap.Confirmable, d.nextID(), coap.Subscription{Prefix: "pre/"}))
 	ev := eventFrom(d.nextID(), coap.Confirmable, "door", "open")
 	d.send(ev)
-	counters := d.s.Counters(nil, ev.ID)
+	counters := d.s.Counters(nil, int(ev.ID))
 	stored := d.s.Stored()
 	used := d.s.nextID
 
@@ -405,7 +405,7 @@ func TestAStoredSessionGoesOn(t *testing.T) {
 func TestWhatIsDamagedIsNotResumed(t *testing.T) {
 	d := describedUDP(t, helloArgon33)
 	d.send(eventFrom(d.nextID(), coap.Confirmable, "x", ""))
-	counters, stored := d.s.Counters(nil, d.id), d.s.Stored()
+	counters, stored := d.s.Counters(nil, int(d.id)), d.s.Stored()
 	if _, err := Resume(d.now, Config{}, stored, counters); err != nil {
 		t.Fatal(err)
 	}
@@ -423,7 +423,7 @@ func TestWhatIsDamagedIsNotResumed(t *testing.T) {
 
 func TestResumedWithAHelloTheDeviceBeginsAnew(t *testing.T) {
 	d := describedUDP(t, helloArgon33)
-	s, err := Resume(d.now, Config{}, d.s.Stored(), d.s.Counters(nil, 0))
+	s, err := Resume(d.now, Config{}, d.s.Stored(), d.s.Counters(nil, none))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -488,6 +488,25 @@ func TestRecordedDevicesOverUDPGetTheAnswersThatTheyAccepted(t *testing.T) {
 		}
 		if known := d.s.describing.known; !known.HasApplication || !known.HasSystem || len(d.s.Subscriptions()) < 5 {
 			t.Errorf("described %v, %v; %d subscriptions", known.HasApplication, known.HasSystem, len(d.s.Subscriptions()))
+		}
+	})
+}
+
+func FuzzResume(f *testing.F) {
+	d := describedUDP(&testing.T{}, helloArgon33)
+	d.send(eventFrom(d.nextID(), coap.Confirmable, "x", ""))
+	f.Add(d.s.Stored(), d.s.Counters(nil, int(d.id)))
+	f.Fuzz(func(t *testing.T, stored, counters []byte) {
+		s, err := Resume(d.now, Config{}, stored, counters)
+		if err != nil {
+			return
+		}
+		if _, err := Resume(d.now, Config{}, s.Stored(), s.Counters(nil, none)); err != nil {
+			t.Errorf("what was resumed cannot be resumed again: %v", err)
+		}
+		ping, _ := coap.Ping(1).Append(nil)
+		if err := s.Receive(d.now, ping); err != nil {
+			t.Errorf("a resumed session: %v", err)
 		}
 	})
 }

@@ -99,7 +99,7 @@ func TestHostsAreAddedByCommand(t *testing.T) {
 
 func TestWelcomeShowsTheSetupCode(t *testing.T) {
 	ctx := t.Context()
-	s, err := start(ctx, settings{Data: t.TempDir(), HTTP: "127.0.0.1:0", TCP: "127.0.0.1:0"}, quietLogger())
+	s, err := start(ctx, settings{Data: t.TempDir(), HTTP: "127.0.0.1:0", TCP: "127.0.0.1:0", UDP: "127.0.0.1:0"}, quietLogger())
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -165,7 +165,7 @@ type serving struct {
 // serve starts a cloud and returns when it is ready.
 func serve(t *testing.T, data string, more ...string) *serving {
 	t.Helper()
-	args := append([]string{"serve", "--data", data, "--http", "127.0.0.1:0", "--tcp", "127.0.0.1:0", "--relay", "127.0.0.1:0"}, more...)
+	args := append([]string{"serve", "--data", data, "--http", "127.0.0.1:0", "--tcp", "127.0.0.1:0", "--udp", "127.0.0.1:0", "--relay", "127.0.0.1:0"}, more...)
 	s := &serving{background: begin(t, nil, args...), data: data}
 	if err := json.Unmarshal([]byte(s.line()), &s.ready); err != nil || !s.Ready {
 		t.Fatalf("the ready line is %+v, %v", s.ready, err)

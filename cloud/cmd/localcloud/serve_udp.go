@@ -50,7 +50,7 @@ func listenUDP(address string, logger *slog.Logger) (*net.UDPConn, error) {
 // newUDPServer puts together what serves devices on UDP.
 func newUDPServer(p *parts, socket *net.UDPConn, logger *slog.Logger) *udpServer {
 	peers := session.NewPeers(session.PeersConfig{
-		Hub: p.hub, Registry: p.store.Registry(), Logger: logger, Knock: func(k keys.Knock) { p.knocks.Record(k) },
+		Hub: p.hub, Registry: p.store.Registry(), Logger: logger, Links: p.store.Events(), Knock: func(k keys.Knock) { p.knocks.Record(k) },
 	})
 	listener := dtls.NewListener(socket, dtls.Config{
 		Key: p.identity.UDP, Logger: logger,
@@ -62,6 +62,9 @@ func newUDPServer(p *parts, socket *net.UDPConn, logger *slog.Logger) *udpServer
 
 // serve serves devices until ctx ends: first nothing more is read, then all go offline.
 func (u *udpServer) serve(ctx context.Context) error {
+	if err := u.restore(); err != nil {
+		return err
+	}
 	peers, stopPeers := context.WithCancel(context.WithoutCancel(ctx))
 	var stepping sync.WaitGroup
 	stepping.Go(func() { _ = u.peers.Run(peers) })
@@ -70,6 +73,18 @@ func (u *udpServer) serve(ctx context.Context) error {
 	stepping.Wait()
 	if err != nil {
 		return fmt.Errorf("udp: %w", err)
+	}
+	return nil
+}
+
+// restore takes in the sessions of devices that were stored when the cloud ran before.
+func (u *udpServer) restore() error {
+	err := u.peers.Restore(func(l session.StoredLink, open func(session.Channel) *session.Peer) error {
+		_, err := u.listener.Restore(l.Secrets, l.Counters, l.Device, l.Address, func(c *dtls.Conn) dtls.Receiver { return open(c) })
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("sessions of devices: %w", err)
 	}
 	return nil
 }
