@@ -108,6 +108,18 @@ export class Graph {
     this.draw();
   }
 
+  /** rename gives the series of a device the name that it turned out to have: "from", and "from: field". */
+  rename(from, to) {
+    if (from === to) return;
+    for (const [name, series] of [...this.series]) {
+      if (name !== from && !name.startsWith(`${from}: `)) continue;
+      this.series.delete(name);
+      series.name = to + name.slice(from.length);
+      this.series.set(series.name, series);
+    }
+    this.#changed();
+  }
+
   /** add takes one sample of a series. at is the server's time in milliseconds. */
   add(name, at, value) {
     let series = this.series.get(name);

@@ -56,15 +56,15 @@ function take(channel, at, text) {
   by('last').textContent = text.length > 400 ? `${text.slice(0, 400)} …` : text;
   const values = parse(text, by('form').value);
   const several = chosen.size !== 1 && !published;
-  const who = several ? called(channel) : '';
+  const [device, stream] = channel.split('/');
+  const who = several ? called({device, stream}) : '';
   for (const [name, value] of values) {
     graph.add(who ? (name === 'value' ? who : `${who}: ${name}`) : name, at, value);
   }
 }
 
-/** called is what a channel is called: the device's name, or the beginning of its id. */
-function called(channel) {
-  const [device, stream] = channel.split('/');
+/** called is what a channel is called: the device's name, or as long as that is not known the beginning of its id. */
+function called({device, stream}) {
   const name = names.get(device) || device.slice(0, 8);
   return stream ? `${name}/${stream}` : name;
 }
@@ -103,7 +103,9 @@ function refresh() {
 async function channels() {
   const now = await status();
   if (!now) return;
+  const before = now.channels.map(called);
   names = new Map(now.channels.map((c) => [c.device, c.name]));
+  now.channels.forEach((c, i) => graph.rename(before[i], called(c)));
   const list = by('channels');
   const known = new Set([...list.querySelectorAll('input')].map((i) => i.value));
   for (const c of now.channels) {
@@ -115,7 +117,7 @@ async function channels() {
     box.value = value;
     box.checked = chosen.has(value) || chosen.has(c.name);
     box.addEventListener('change', choose);
-    label.append(box, called(value));
+    label.append(box, called(c));
     list.append(label);
   }
   by('none').hidden = now.channels.length > 0;
