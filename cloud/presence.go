@@ -71,6 +71,7 @@ func (h *Hub) Arrive(ctx context.Context, a Arrival) *Presence {
 	h.online[p.id] = p
 	statuses := []Event{statusOf(p, "online")}
 	if old != nil {
+		p.meter.replaced, p.meter.rival = p.meter.replaced+1, old.address
 		old.leaveLocked()
 		statuses = []Event{statusOf(old, "offline"), statuses[0]}
 	}
@@ -278,6 +279,9 @@ type Status struct {
 	Lost      uint64 `json:"lost"`
 
 	Missed uint64 `json:"missed"` // events for the device that it did not take in time, in this connection
+
+	Replaced uint64 `json:"replaced"`        // connections that were still open when the device came again
+	Rival    string `json:"rival,omitempty"` // the address of the last of them
 }
 
 // Status returns a device's presence and its numbers.
@@ -286,6 +290,7 @@ func (h *Hub) Status(id keys.DeviceID) Status {
 	var s Status
 	if m := h.meters[id]; m != nil {
 		s.Events, s.Throttled, s.Limited, s.Lost = m.events, m.throttled, m.limited, m.lost
+		s.Replaced, s.Rival = m.replaced, m.rival
 	}
 	p := h.online[id]
 	if p != nil {
@@ -418,6 +423,9 @@ type meter struct {
 	limited   uint64
 	lost      uint64
 	warnedAt  time.Time // when the owner was last told of the limit
+
+	replaced uint64 // connections whose place a newer one took while they were open
+	rival    string // the address of the last of them
 }
 
 func (m *meter) set(general Policy) {

@@ -10,7 +10,7 @@ func (k Knock) Explain() (what, next string) {
 	if !k.ID.IsZero() {
 		id = k.ID.String()
 	}
-	return what, strings.NewReplacer("{id}", id, "{server-key}", k.giveServerKey()).Replace(next)
+	return what, strings.NewReplacer("{id}", id, "{server-key}", giveServerKey).Replace(next)
 }
 
 const (
@@ -18,20 +18,12 @@ const (
 
 	powerCycle = "Check power and Wi-Fi of the board and restart it, and see what it does then: localcloud device list --unknown"
 
-	newKeys = "Give it new keys, with the board in DFU mode (blinking yellow): particle keys new {id} && particle keys load {id}.der, " +
-		"then send the public half here: particle keys send {id} {id}.pub.pem"
+	newKeys = "Give it new keys, on a USB cable and in DFU mode (blinking yellow): localcloud device rekey --new-key"
 )
 
-// giveServerKey is how the board gets this server's public key and address. Boards take the UDP port from their
-// firmware, so it is not given.
-func (k Knock) giveServerKey() string {
-	if k.Transport == "udp" {
-		return "localcloud keys export --udp > server.pem, then with the board in DFU mode (blinking yellow): " +
-			"particle keys server server.pem --protocol udp --host ADDRESS"
-	}
-	return "localcloud keys export > server.pem, then with the board in DFU mode (blinking yellow): " +
-		"particle keys server server.pem --host ADDRESS --port 5683"
-}
+// giveServerKey is how the board gets this server's public key and address.
+const giveServerKey = "localcloud device rekey, with the board on a USB cable and in DFU mode (blinking yellow); " +
+	"where there is no dfu-util: localcloud device rekey --file DIR --for PLATFORM"
 
 func (k Knock) explain() (what, next string) {
 	switch k.Reason {
@@ -72,6 +64,18 @@ func (k Knock) explain() (what, next string) {
 	case ReasonGarbageFrame:
 		return "After the handshake came a frame that does not decrypt: the board works with other session keys, or this is no board.",
 			"Restart the board; if it comes again: " + newKeys
+	case ReasonNoRawKey:
+		return "What knocked speaks DTLS, but not with the keys that boards use (raw public keys): another program, or a Device OS that is damaged.",
+			"If it is a board of yours, update its Device OS; otherwise ignore it."
+	case ReasonNoCertificate:
+		return "The board did not show its public key in the DTLS handshake: its own key is damaged or missing.",
+			newKeys
+	case ReasonBadConnectionID:
+		return "The board ended a good handshake at once and began another: it and this server do not agree on the connection id.",
+			"Update this server, and the Device OS of the board; then see: localcloud device list --unknown"
+	case ReasonReplayed:
+		return "A recorded DTLS handshake or message was sent again: a copy of an old packet, or somebody who tries.",
+			"Nothing, if your boards are online; this server does not accept it."
 	case ReasonBusy:
 		return "Too many boards came at the same time; this one was put off so that the others get through.",
 			"Nothing: it comes again by itself within a minute or two."

@@ -37,24 +37,28 @@ const (
 type Reason string
 
 const (
-	ReasonUnknownDevice  Reason = "unknown-device"     // no such id in the registry
-	ReasonOtherKey       Reason = "other-key"          // the registry has another key for this id
-	ReasonNoKey          Reason = "no-key"             // the registry has no key for this id and the device sent none
-	ReasonWrongServerKey Reason = "wrong-server-key"   // the block does not decrypt with our key
-	ReasonNonceMismatch  Reason = "nonce-mismatch"     // the block answers another nonce
-	ReasonShortBlock     Reason = "short-block"        // the block holds less than a nonce and an id
-	ReasonBadDeviceKey   Reason = "bad-device-key"     // what the device sent as its public key is none
-	ReasonECKeyOnTCP     Reason = "ec-key-on-tcp"      // an EC key where TCP needs RSA
-	ReasonRSAKeyOnUDP    Reason = "rsa-key-on-udp"     // an RSA key where DTLS needs EC
-	ReasonNoProof        Reason = "no-proof"           // DTLS: the signature does not fit the key
-	ReasonTimeout        Reason = "timeout"            // nothing, or not enough, came in time: see Step
-	ReasonClosed         Reason = "closed-by-device"   // the device ended it: see Step
-	ReasonGarbageFrame   Reason = "garbage-frame"      // a frame that does not decrypt after the handshake
-	ReasonNoHello        Reason = "no-hello"           // another message where Hello was due
-	ReasonLateHello      Reason = "late-hello"         // Hello came when the device no longer waits for the answer
-	ReasonMalformed      Reason = "malformed-message"  // a message that cannot be parsed
-	ReasonDuplicate      Reason = "duplicate"          // another connection with the same id took its place
-	ReasonBusy           Reason = "server-busy"        // too many handshakes at once; this one could not have ended in time
-	ReasonInterrupted    Reason = "server-interrupted" // we ended it ourselves, as when stopping
-	ReasonServerFault    Reason = "server-fault"       // we failed; the error is in the log
+	ReasonUnknownDevice   Reason = "unknown-device"     // no such id in the registry
+	ReasonOtherKey        Reason = "other-key"          // the registry has another key for this id
+	ReasonNoKey           Reason = "no-key"             // the registry has no key for this id and the device sent none
+	ReasonWrongServerKey  Reason = "wrong-server-key"   // the block does not decrypt with our key
+	ReasonNonceMismatch   Reason = "nonce-mismatch"     // the block answers another nonce
+	ReasonShortBlock      Reason = "short-block"        // the block holds less than a nonce and an id
+	ReasonBadDeviceKey    Reason = "bad-device-key"     // what the device sent as its public key is none
+	ReasonECKeyOnTCP      Reason = "ec-key-on-tcp"      // an EC key where TCP needs RSA
+	ReasonRSAKeyOnUDP     Reason = "rsa-key-on-udp"     // an RSA key where DTLS needs EC
+	ReasonNoProof         Reason = "no-proof"           // DTLS: the signature does not fit the key
+	ReasonNoRawKey        Reason = "no-raw-key"         // DTLS: the ClientHello offers no raw public keys
+	ReasonNoCertificate   Reason = "no-certificate"     // DTLS: the device showed no key
+	ReasonBadConnectionID Reason = "bad-connection-id"  // DTLS: the device starts again after a good handshake
+	ReasonReplayed        Reason = "replayed"           // DTLS: a handshake or record that was recorded
+	ReasonTimeout         Reason = "timeout"            // nothing, or not enough, came in time: see Step
+	ReasonClosed          Reason = "closed-by-device"   // the device ended it: see Step
+	ReasonGarbageFrame    Reason = "garbage-frame"      // a frame that does not decrypt after the handshake
+	ReasonNoHello         Reason = "no-hello"           // another message where Hello was due
+	ReasonLateHello       Reason = "late-hello"         // Hello came when the device no longer waits for the answer
+	ReasonMalformed       Reason = "malformed-message"  // a message that cannot be parsed
+	ReasonDuplicate       Reason = "duplicate"          // another connection with the same id took its place
+	ReasonBusy            Reason = "server-busy"        // too many handshakes at once; this one could not have ended in time
+	ReasonInterrupted     Reason = "server-interrupted" // we ended it ourselves, as when stopping
+	ReasonServerFault     Reason = "server-fault"       // we failed; the error is in the log
 )

@@ -72,12 +72,11 @@ func TestExplanationNamesTheExactCommand(t *testing.T) {
 	}{
 		{Knock{ID: id, Reason: ReasonUnknownDevice}, "localcloud device adopt " + exampleID},
 		{Knock{ID: id, Reason: ReasonOtherKey}, "localcloud device adopt " + exampleID},
-		{Knock{ID: id, Reason: ReasonNoKey}, "particle keys send " + exampleID},
-		{Knock{Reason: ReasonECKeyOnTCP}, "particle keys send ID"},
-		{Knock{Transport: "tcp", Reason: ReasonWrongServerKey}, "localcloud keys export > server.pem"},
-		{Knock{Transport: "tcp", Reason: ReasonWrongServerKey}, "particle keys server server.pem --host ADDRESS --port 5683"},
-		{Knock{Transport: "udp", Reason: ReasonClosed, Step: StepFinished}, "particle keys server server.pem --protocol udp --host ADDRESS"},
-		{Knock{Transport: "udp", Reason: ReasonClosed, Step: StepFinished}, "localcloud keys export --udp"},
+		{Knock{ID: id, Reason: ReasonNoKey}, "localcloud device rekey --new-key"},
+		{Knock{Reason: ReasonECKeyOnTCP}, "localcloud device rekey --new-key"},
+		{Knock{Transport: "tcp", Reason: ReasonWrongServerKey}, "localcloud device rekey, with the board"},
+		{Knock{Transport: "tcp", Reason: ReasonWrongServerKey}, "--file DIR --for PLATFORM"},
+		{Knock{Transport: "udp", Reason: ReasonClosed, Step: StepFinished}, "localcloud device rekey"},
 		{Knock{ID: id, Reason: ReasonDuplicate}, "localcloud device list --unknown"},
 	} {
 		if _, next := test.knock.Explain(); !strings.Contains(next, test.want) {

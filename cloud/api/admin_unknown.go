@@ -20,22 +20,27 @@ type unknownObject struct {
 	Last        stamp            `json:"last"`
 	What        string           `json:"what"` // what happened
 	Next        string           `json:"next"` // what to do
+	LED         string           `json:"led"`  // the light that the board shows meanwhile
 }
 
 func (s *Server) listUnknown(*request) (any, error) {
 	list := []unknownObject{}
 	for _, k := range s.Knocks.List() {
-		o := unknownObject{
-			Fingerprint: k.Key.Fingerprint(), Address: k.Address, Transport: k.Transport, Step: k.Step, Reason: k.Reason,
-			Count: k.Count, First: stamp(k.First), Last: stamp(k.Last),
-		}
-		if !k.ID.IsZero() {
-			o.ID = k.ID.String()
-		}
-		o.What, o.Next = k.Explain()
-		list = append(list, o)
+		list = append(list, newUnknown(k))
 	}
 	return list, nil
+}
+
+func newUnknown(k keys.Knock) unknownObject {
+	o := unknownObject{
+		Fingerprint: k.Key.Fingerprint(), Address: k.Address, Transport: k.Transport, Step: k.Step, Reason: k.Reason,
+		Count: k.Count, First: stamp(k.First), Last: stamp(k.Last), LED: k.LED(),
+	}
+	if !k.ID.IsZero() {
+		o.ID = k.ID.String()
+	}
+	o.What, o.Next = k.Explain()
+	return o
 }
 
 // adoptDevice registers a device with the key that it offered when it

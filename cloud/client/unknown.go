@@ -21,6 +21,7 @@ type Unknown struct {
 	Last        time.Time        `json:"last"`
 	What        string           `json:"what"` // what happened, in a sentence
 	Next        string           `json:"next"` // what to do about it
+	LED         string           `json:"led"`  // the light that the board shows meanwhile
 }
 
 // Unknown returns the devices that were not let in, the latest first.

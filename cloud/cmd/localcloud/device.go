@@ -27,6 +27,7 @@ type deviceCmd struct {
 
 	Rekey   deviceRekeyCmd   `cmd:"" aliases:"connect" help:"Connect a board to this cloud over USB: keys and address, with a way back (also: device connect)."`
 	Restore deviceRestoreCmd `cmd:"" help:"Give a board back what it held before, such as Particle's cloud."`
+	Doctor  deviceDoctorCmd  `cmd:"" help:"Say why a device does not come online, and what to do."`
 	Udev    deviceUdevCmd    `cmd:"" help:"The rule by which the users of a Linux machine may use boards over USB: print, or --install."`
 }
 
@@ -114,8 +115,8 @@ func (c *deviceListCmd) unknown(ctx context.Context, t *terminal, conn *connecti
 		if id == "" {
 			id = "(did not say who it is)"
 		}
-		t.printf("%s  from %s (%s), %d times, last %s, reason %s\n  %s\n  -> %s\n",
-			clean(id), clean(k.Address), clean(k.Transport), k.Count, ago(&k.Last), clean(string(k.Reason)), clean(k.What), clean(k.Next))
+		t.printf("%s  from %s (%s), %d times, last %s, reason %s\n  %s\n  Its light: %s\n  -> %s\n",
+			clean(id), clean(k.Address), clean(k.Transport), k.Count, ago(&k.Last), clean(string(k.Reason)), clean(k.What), clean(k.LED), clean(k.Next))
 	}
 	return nil
 }

@@ -41,6 +41,7 @@ type commands struct {
 	Serve   serveCmd   `cmd:"" help:"Run the cloud that your devices connect to."`
 	Demo    demoCmd    `cmd:"" help:"Run a cloud with a made-up device, to look around."`
 	Status  statusCmd  `cmd:"" help:"Show whether the cloud runs, its addresses, what is online, and what needs attention."`
+	Doctor  doctorCmd  `cmd:"" help:"Say why boards do not come online, and what their lights mean."`
 	User    userCmd    `cmd:"" help:"People who may log in: add, list, passwd, role, sign-up, remove."`
 	Token   tokenCmd   `cmd:"" help:"Access tokens, with which programs and pages get in: create, list, revoke."`
 	Device  deviceCmd  `cmd:"" help:"Your boards: list, adopt, call, get and more."`

@@ -22,7 +22,7 @@ func movedAway(devices []cloud.Device, online func(keys.DeviceID) bool, own []st
 	for _, address := range slices.Sorted(maps.Keys(lost)) {
 		warnings = append(warnings, fmt.Sprintf("%d device(s) know this cloud by the address %s, which this machine has no more. "+
 			"Let your router give it that address again (a fixed lease), or give the boards the new one: "+
-			"particle keys server server.der --host ADDRESS --port PORT", lost[address], address))
+			"localcloud device rekey --host ADDRESS", lost[address], address))
 	}
 	return warnings
 }
