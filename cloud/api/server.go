@@ -35,6 +35,8 @@ type Config struct {
 	SetupCode cloud.SetupCode
 	// Status returns a value that encodes as a JSON object: what main adds to the status. May be nil.
 	Status func() any
+	// Trial is the board made of software; nil: there is none.
+	Trial  Trial
 	Logger *slog.Logger
 
 	KeepAlive   time.Duration // between writes of an idle event stream; 0, or more than 9 s: 9 s

@@ -26,6 +26,7 @@ type partsConfig struct {
 	own      func(netip.AddrPort) bool // a listener of the running cloud; nil: it has none
 	status   func() any                // what the running cloud adds to its status; nil: nothing
 
+	trial     api.Trial       // the board made of software; nil: there is none
 	setupCode cloud.SetupCode // makes the owner's account; empty: it is made by command only
 }
 
@@ -67,7 +68,7 @@ func openParts(dir string, c partsConfig) (*parts, error) {
 		ServerKeys: func() (tcp, udp []byte) { return p.identity.TCPPublicPEM(), p.identity.UDPPublicPEM() },
 		Hosts:      p.hosts,
 		Authority:  p.authorityPEM,
-		Control:    p.secret, SetupCode: c.setupCode, Status: c.status, Logger: c.logger,
+		Control:    p.secret, SetupCode: c.setupCode, Status: c.status, Trial: c.trial, Logger: c.logger,
 	})
 	return p, nil
 }

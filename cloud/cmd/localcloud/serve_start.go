@@ -24,6 +24,7 @@ type server struct {
 
 	parts      *parts
 	setupCode  cloud.SetupCode // until there is an owner
+	photon     *virtualPhoton
 	httpSocket *lateListener
 	tcpSocket  *lateListener
 	udp        *udpServer // nil: another program has the port
@@ -56,9 +57,10 @@ func start(ctx context.Context, c settings, logger *slog.Logger) (*server, error
 		failed:    make(chan error, 5), httpEnded: make(chan struct{}), devicesEnd: make(chan struct{}),
 		hooksEnded: make(chan struct{}),
 	}
+	s.photon = &virtualPhoton{server: s}
 	s.parts, err = openParts(dir, partsConfig{
 		logger: logger, maxAge: c.maxAge(), maxBytes: int64(c.EventsMaxSize), events: c.Events, status: s.status,
-		setupCode: s.setupCode, own: s.isOwn,
+		setupCode: s.setupCode, own: s.isOwn, trial: s.photon,
 	})
 	if err != nil {
 		return nil, explainOpen(dir, err)
@@ -71,6 +73,9 @@ func start(ctx context.Context, c settings, logger *slog.Logger) (*server, error
 	file := control{URL: loopback(s.httpSocket.Addr()), Secret: string(s.parts.secret), PID: os.Getpid()}
 	if err := file.write(dir); err != nil {
 		return nil, errors.Join(fmt.Errorf("control.json: %w", err), s.stop())
+	}
+	if err := s.photon.resume(); err != nil {
+		logger.Warn("the virtual Photon stays off", "err", err)
 	}
 	a := s.addresses()
 	logger.Info("serving", "http", a.HTTP, "https", a.HTTPS, "tcp", a.TCP, "udp", a.UDP, "relay", a.Relay, "data", dir, "version", version())

@@ -41,6 +41,7 @@ func (s *server) stop() error {
 	}
 
 	s.endRelay()
+	s.photon.end()
 	s.devices() // ends its Accept too
 	err := within(devicesTime, "devices going offline", func() error {
 		<-s.devicesEnd

@@ -71,6 +71,7 @@ export class Cloud {
   /** Runs a command of the program beside the cloud. */
   async run(args: string[], input = ''): Promise<string> {
     const promise = promisify(execFile)(binary, [...args, '--data', this.dir], { timeout: patience });
+    promise.child.stdin?.on('error', () => undefined); // a command that has ended already reads nothing
     promise.child.stdin?.end(input);
     return (await promise).stdout;
   }

@@ -3,7 +3,7 @@ import { api, asError, path, type ApiError } from '../../api/client';
 import { session } from '../../api/session';
 import type { Device } from '../../api/types';
 import { platform } from '../../format';
-import { Link } from '../../router';
+import { go, Link } from '../../router';
 import { devices, findDevice, loadDevice } from '../../state/devices';
 import { useRepeated, useStore } from '../../store';
 import { t } from '../../texts';
@@ -26,8 +26,9 @@ export function DevicePage({ params }: { params: Record<string, string> }) {
   const [error, setError] = useState<ApiError | null>(null);
   const load = async (signal?: AbortSignal) => {
     try {
-      await loadDevice(id, signal);
+      const found = await loadDevice(id, signal);
       setError(null);
+      if (found.id !== id) go(`devices/${found.id}`, { replace: true }); // it was named by its name
     } catch (err) {
       if (!signal?.aborted) setError(asError(err));
     }

@@ -1,0 +1,70 @@
+import { networkInterfaces } from 'node:os';
+import type { Browser, BrowserContext, Page } from 'playwright-core';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { launch, logIn, watch, type Watched } from './support/browser';
+import { furnish, type Furnished } from './support/furnished';
+
+// Over plain HTTP, at an address that is not loopback, browsers withhold much (the clipboard, locks). That is where most people are.
+
+let browser: Browser;
+let context: BrowserContext;
+let furnished: Furnished;
+let watched: Watched;
+let page: Page;
+
+/** An address of this machine that is not loopback. `make check` sees to it that there is one. */
+function address(): string {
+  const all = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
+  const found = all.find((a) => a.family === 'IPv4' && !a.address.startsWith('127.'));
+  if (!found) throw new Error('this machine has no address but loopback: ip addr add 192.0.2.1/32 dev lo');
+  return found.address;
+}
+
+beforeAll(async () => {
+  [browser, furnished] = await Promise.all([launch(), furnish(address())]);
+  context = await browser.newContext();
+  watched = await watch(context, furnished.cloud.url);
+  page = watched.page;
+});
+
+afterAll(async () => {
+  await browser?.close();
+  await furnished?.end();
+});
+
+test('the page is no secure context, and log-in works all the same', async () => {
+  expect(await page.evaluate(() => [window.isSecureContext, navigator.clipboard === undefined])).toEqual([false, true]);
+  await logIn(page);
+  await page.getByText(furnished.boards[0]!.id).first().waitFor();
+});
+
+test('copying works', async () => {
+  const id = furnished.boards[0]!.id;
+  await page.goto(`${furnished.cloud.url}/console/devices/${id}`);
+  await page.getByRole('button', { name: 'Copy the device id' }).click();
+  await page.getByRole('button', { name: 'Copied' }).waitFor();
+  await page.getByLabel('Notes').fill('');
+  await page.getByLabel('Notes').press('Control+V');
+  expect(await page.getByLabel('Notes').inputValue()).toBe(id);
+});
+
+test('copying works inside a dialog', async () => {
+  await page.goto(`${furnished.cloud.url}/console/tokens`);
+  await page.getByRole('button', { name: 'New token' }).click();
+  await page.getByLabel('What is it for?').fill('display');
+  await page.getByRole('button', { name: 'Make the token' }).click();
+  await page.getByRole('button', { name: 'Copy this command' }).first().click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Copied' }).waitFor();
+  await page.getByRole('button', { name: 'I have it' }).click();
+});
+
+test('events arrive, and can be saved', async () => {
+  await page.goto(`${furnished.cloud.url}/console/events`);
+  await page.getByRole('heading', { name: 'Events' }).waitFor();
+  furnished.boards[0]!.publish('over/plain', 'http');
+  await page.getByText('over/plain').waitFor();
+  const saved = page.waitForEvent('download');
+  await page.getByRole('button', { name: 'Table (CSV)' }).click();
+  expect((await saved).suggestedFilename()).toMatch(/\.csv$/);
+  expect(watched.trouble).toEqual([]);
+});
