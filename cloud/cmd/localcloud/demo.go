@@ -29,6 +29,7 @@ type demoCmd struct {
 	Data     string     `default:"${demo}" help:"The demo's own data directory (default: ${demo})." placeholder:"DIR"`
 	HTTP     string     `name:"http" default:":8080" help:"Where apps, pages and scripts connect (default: :8080, or a free port)." placeholder:"ADDR"`
 	TCP      string     `name:"tcp" default:":5683" help:"Where boards connect (default: :5683, or a free port)." placeholder:"ADDR"`
+	UDP      string     `name:"udp" default:":5684" help:"Where newer boards connect (default: :5684, or a free port)." placeholder:"ADDR"`
 	Relay    string     `name:"relay" default:":8070" help:"Where fast data is shown: the relay (default: :8070, or a free port)." placeholder:"ADDR"`
 	LogLevel slog.Level `default:"warn" help:"How much to log: debug, info, warn or error (default: warn)." placeholder:"LEVEL" env:"LOCALCLOUD_LOG_LEVEL"`
 }
@@ -79,7 +80,7 @@ func (c *demoCmd) Run(ctx context.Context, t *terminal) error {
 
 // start starts the cloud; where somebody else has the port, on a free one.
 func (c *demoCmd) start(ctx context.Context, t *terminal, logger *slog.Logger) (*server, error) {
-	set := settings{Data: c.Data, HTTP: c.HTTP, TCP: c.TCP, Relay: c.Relay}
+	set := settings{Data: c.Data, HTTP: c.HTTP, TCP: c.TCP, UDP: c.UDP, Relay: c.Relay}
 	for {
 		s, err := start(ctx, set, logger)
 		var busy *busyError
@@ -91,6 +92,8 @@ func (c *demoCmd) start(ctx context.Context, t *terminal, logger *slog.Logger) (
 		switch busy.flag {
 		case "http":
 			set.HTTP = host + ":0"
+		case "udp":
+			set.UDP = host + ":0"
 		case "relay":
 			set.Relay = host + ":0"
 		default:
