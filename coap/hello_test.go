@@ -122,10 +122,10 @@ func TestLimitsOfEachGeneration(t *testing.T) {
 		return Hello{HasPlatform: true, PlatformID: platform, Flags: 0x36, HasSystem: true, SystemVersion: version, MaxMessage: message}
 	}
 	short := func(message int) Limits {
-		return Limits{FunctionName: 12, FunctionArg: 63, VariableName: 12, EventName: 63, EventData: 255, MaxMessage: message}
+		return Limits{FunctionName: 12, FunctionArg: 63, VariableName: 12, EventName: 63, EventData: 255, EventToIt: 512, MaxMessage: message}
 	}
 	long := func(arg, data, message int) Limits {
-		return Limits{FunctionName: 64, FunctionArg: arg, VariableName: 64, EventName: 64, EventData: data, MaxMessage: message}
+		return Limits{FunctionName: 64, FunctionArg: arg, VariableName: 64, EventName: 64, EventData: data, EventToIt: data, MaxMessage: message}
 	}
 	for _, v := range []struct {
 		name string

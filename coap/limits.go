@@ -8,7 +8,8 @@ type Limits struct {
 	FunctionArg  int
 	VariableName int
 	EventName    int
-	EventData    int // both directions
+	EventData    int // data of an event from the device
+	EventToIt    int // data of an event to the device, which may be more than it sends
 	MaxMessage   int // a whole message, from header to payload
 }
 
@@ -39,6 +40,10 @@ const (
 //	3.x, Gen 2       64     64       864   864   Photon, P1, Electron
 //	3.0, Gen 3+      64     64      1024  1024
 //
+// Before 0.8 a device publishes 255 bytes of data and takes 512: it hands an
+// event out where it lies in the buffer (communication/src/subscriptions.h,
+// handle_event, 0.6.4), and the pieces of a webhook's answer are that long.
+//
 // From 3.0 on the Hello says the size of a message. Before, nothing in it says
 // 0.8 but the diagnostics flag, which came with 0.8; what does not set it is
 // treated as older, and loses only length.
@@ -46,17 +51,17 @@ func LimitsFor(h Hello, udp bool) Limits {
 	var l Limits
 	switch {
 	case h.HasSystem:
-		l = Limits{FunctionName: 64, FunctionArg: 1024, VariableName: 64, EventName: 64, EventData: 1024, MaxMessage: 1152}
+		l = Limits{FunctionName: 64, FunctionArg: 1024, VariableName: 64, EventName: 64, EventData: 1024, EventToIt: 1024, MaxMessage: 1152}
 		if gen2(h) {
-			l.FunctionArg, l.EventData, l.MaxMessage = 864, 864, 960
+			l.FunctionArg, l.EventData, l.EventToIt, l.MaxMessage = 864, 864, 864, 960
 		}
 	case h.isCore():
 		// The buffer for ciphertext is 640 bytes. Length and padding take up to 18.
-		return Limits{FunctionName: 12, FunctionArg: 63, VariableName: 12, EventName: 63, EventData: 255, MaxMessage: 620}
+		return Limits{FunctionName: 12, FunctionArg: 63, VariableName: 12, EventName: 63, EventData: 255, EventToIt: 512, MaxMessage: 620}
 	case h.Flags&FlagDiagnostics != 0:
-		l = Limits{FunctionName: 64, FunctionArg: 622, VariableName: 64, EventName: 64, EventData: 622, MaxMessage: 800}
+		l = Limits{FunctionName: 64, FunctionArg: 622, VariableName: 64, EventName: 64, EventData: 622, EventToIt: 622, MaxMessage: 800}
 	default:
-		l = Limits{FunctionName: 12, FunctionArg: 63, VariableName: 12, EventName: 63, EventData: 255, MaxMessage: 800}
+		l = Limits{FunctionName: 12, FunctionArg: 63, VariableName: 12, EventName: 63, EventData: 255, EventToIt: 512, MaxMessage: 800}
 		if udp {
 			l.MaxMessage = 768 // 0.4.9 to 0.6; 0.7 has 800
 		}
@@ -66,6 +71,7 @@ func LimitsFor(h Hello, udp bool) Limits {
 		l.MaxMessage = int(h.MaxMessage)
 		l.FunctionArg = max(0, min(l.FunctionArg, l.MaxMessage-functionOverhead))
 		l.EventData = max(0, min(l.EventData, l.MaxMessage-eventOverhead))
+		l.EventToIt = l.EventData
 	}
 	if !udp {
 		l.MaxMessage = fitsFrame(l.MaxMessage)

@@ -83,7 +83,7 @@ func (s *Session) tell(name, data string) {
 // Send sends an event to the device. It returns false when the device cannot
 // take one of that size, or has not said Hello.
 func (s *Session) Send(ev *cloud.Event) bool {
-	if !s.greeted || len(ev.Data) > s.limits.EventData || len(ev.Name) > s.limits.EventName {
+	if !s.greeted || len(ev.Data) > s.limits.EventToIt || len(ev.Name) > s.limits.EventName {
 		return false
 	}
 	out := coap.Event{
