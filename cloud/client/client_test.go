@@ -109,9 +109,9 @@ func TestEachMethodSendsItsRequestAndReadsItsAnswer(t *testing.T) {
 			`POST /v1/localcloud/unknown/0123456789abcdef01234567/adopt {"name":"kitchen"}`,
 			`{"id":"0123456789abcdef01234567"}`, `{"id":"0123456789abcdef01234567"}`},
 		{"unknown", func(ctx context.Context, c *Client) (any, error) { return c.Unknown(ctx) },
-			`GET /v1/localcloud/unknown`, `[{"id":"","reason":"timeout","count":3,"what":"a","next":"b"}]`,
+			`GET /v1/localcloud/unknown`, `[{"id":"","reason":"timeout","count":3,"what":"a","next":"b","led":"c"}]`,
 			`[{"id":"","fingerprint":"","address":"","transport":"","step":"","reason":"timeout","count":3,` +
-				`"first":"0001-01-01T00:00:00Z","last":"0001-01-01T00:00:00Z","what":"a","next":"b"}]`},
+				`"first":"0001-01-01T00:00:00Z","last":"0001-01-01T00:00:00Z","what":"a","next":"b","led":"c"}]`},
 		{"products", func(ctx context.Context, c *Client) (any, error) { return c.Products(ctx) }, `GET /v1/products`, `{"products":[]}`, `[]`},
 		{"product", func(ctx context.Context, c *Client) (any, error) {
 			p, err := c.Product(ctx, "a/b")
