@@ -191,6 +191,7 @@ var may = []struct {
 	{"GET /v1/localcloud/unknown", "/v1/localcloud/unknown", "", [8]int{400, 401, 403, 403, 403, 403, 403, 200}},
 	{"POST /v1/localcloud/unknown/{id}/adopt", "/v1/localcloud/unknown/" + newID + "/adopt", "", [8]int{400, 401, 403, 403, 403, 403, 403, 200}},
 	{"GET /reach", "/reach", "", [8]int{200, 200, 200, 200, 200, 200, 200, 200}},
+	{"GET /v1/localcloud/registry", "/v1/localcloud/registry", "", [8]int{400, 401, 403, 403, 403, 403, 403, 200}},
 	{"GET /v1/localcloud/doctor", "/v1/localcloud/doctor", "", [8]int{400, 401, 403, 403, 403, 403, 403, 200}},
 	{"GET /v1/localcloud/devices/{id}/doctor", "/v1/localcloud/devices/lamp/doctor", "", [8]int{400, 401, 403, 403, 403, 403, 403, 200}},
 	{"GET /v1/localcloud/connect", "/v1/localcloud/connect", "", [8]int{400, 401, 403, 403, 403, 403, 403, 200}},

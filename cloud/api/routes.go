@@ -200,6 +200,7 @@ func routes() []route {
 		{get, lc + "/unknown", admin, (*Server).listUnknown},
 		{post, lc + "/unknown/{id}/adopt", admin, (*Server).adoptDevice},
 		{get, "/reach", open, (*Server).reach},
+		{get, lc + "/registry", admin, (*Server).dumpRegistry},
 		{get, lc + "/doctor", admin, (*Server).doctor},
 		{get, lc + "/devices/{id}/doctor", admin, (*Server).deviceDoctor},
 		{get, lc + "/connect", admin, (*Server).connectLines},

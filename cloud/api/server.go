@@ -22,7 +22,8 @@ type Config struct {
 	Knocks   Knocks
 	Webhooks Webhooks
 	Boards   Boards
-	Hosts    *cloud.Hosts // nil: localhost and what the owner added
+	Dump     func() ([]byte, error) // all that the registry holds, packed; nil: it cannot
+	Hosts    *cloud.Hosts           // nil: localhost and what the owner added
 
 	// ServerKeys returns the public keys of this cloud as PEM, for TCP and for UDP devices.
 	ServerKeys func() (tcpPEM, udpPEM []byte)

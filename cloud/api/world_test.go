@@ -94,7 +94,7 @@ func newWorld(t *testing.T, change ...func(*Config)) *world {
 		w.noSecretsLogged()
 	})
 	c := Config{
-		Hub: w.hub, Registry: w.registry, Accounts: w.accounts, Knocks: w.knocks, Boards: store.NewBoards(t.TempDir(), t.TempDir()), Control: control, Logger: logger,
+		Hub: w.hub, Registry: w.registry, Accounts: w.accounts, Knocks: w.knocks, Boards: store.NewBoards(t.TempDir(), t.TempDir()), Dump: st.Registry().Dump, Control: control, Logger: logger,
 		ServerKeys: func() (tcp, udp []byte) { return []byte("TCP PEM"), []byte("UDP PEM") },
 	}
 	c.Webhooks = sink.New(sink.Config{Hub: w.hub, Registry: w.registry, Logger: logger})

@@ -59,6 +59,8 @@ type commands struct {
 	Limits  limitsCmd  `cmd:"" help:"What strangers may try before they have to wait: show, set."`
 	Clock   clockCmd   `cmd:"" help:"The cloud's time, when the machine's clock cannot be trusted: show, set."`
 	Service serviceCmd `cmd:"" help:"Start the cloud with the machine (systemd): install, uninstall."`
+	Backup  backupCmd  `cmd:"" help:"Write this cloud's identity and devices into an encrypted file."`
+	Restore restoreCmd `cmd:"" help:"Make this machine the cloud of such a file."`
 	Version versionCmd `cmd:"" help:"Show the version."`
 }
 

@@ -64,6 +64,7 @@ func openParts(dir string, c partsConfig) (*parts, error) {
 	p.sink = sink.New(sink.Config{Hub: p.hub, Registry: s.Registry(), Own: c.own, Logger: c.logger})
 	p.api = api.New(api.Config{
 		Hub: p.hub, Registry: s.Registry(), Accounts: p.accounts, Knocks: p.knocks, Webhooks: p.sink,
+		Dump:       s.Registry().Dump,
 		Boards:     store.NewBoards(filepath.Join(dir, "boards"), keysDir(dir)),
 		ServerKeys: func() (tcp, udp []byte) { return p.identity.TCPPublicPEM(), p.identity.UDPPublicPEM() },
 		Hosts:      p.hosts,
