@@ -312,7 +312,7 @@ func TestUnknownDevices(t *testing.T) {
 	delete(row, "last")
 	want := map[string]any{
 		"id": newID, "fingerprint": string(eccKey().Fingerprint()), "address": "10.0.0.9:4711", "transport": "udp",
-		"step": "hello", "reason": "unknown-device", "count": 2.0, "what": what, "next": next,
+		"step": "hello", "reason": "unknown-device", "count": 2.0, "what": what, "next": next, "led": "fast blinking cyan, again and again",
 	}
 	if !reflect.DeepEqual(row, want) || len(first) != len("2026-11-21T01:00:00.000Z") || last < first {
 		t.Errorf("row is %v, first %s, last %s", row, first, last)
