@@ -20,6 +20,8 @@ type Conn interface {
 	Call(ctx context.Context, function, argument string) (int32, error)
 	// Variable reads a variable: bool, int32, float64 or string.
 	Variable(ctx context.Context, name string) (any, error)
+	// Vitals asks for the device's diagnostics, by the names of Vitals.Figures. It is Unsupported by old Device OS.
+	Vitals(ctx context.Context) (map[string]float64, error)
 	// Signal makes the board shout rainbows, or stop.
 	Signal(ctx context.Context, on bool) error
 	// Ping returns when anything was heard from the device.

@@ -10,9 +10,10 @@ import (
 
 // What a handler can return beside a plain value, which is written as JSON with status 200.
 type (
-	created struct{ body any } // JSON with status 201
-	rawText string             // text without quotes: format=raw
-	pemText []byte
+	created  struct{ body any } // JSON with status 201
+	accepted struct{ body any } // JSON with status 202
+	rawText  string             // text without quotes: format=raw
+	pemText  []byte
 
 	certificate []byte   // DER
 	streamed    struct{} // the handler has written all itself
@@ -27,6 +28,8 @@ func (s *Server) write(w http.ResponseWriter, answer any) {
 	case streamed:
 	case created:
 		s.writeJSON(w, http.StatusCreated, a.body)
+	case accepted:
+		s.writeJSON(w, http.StatusAccepted, a.body)
 	case rawText:
 		writeBody(w, http.StatusOK, "text/plain; charset=utf-8", []byte(a))
 	case certificate:

@@ -29,6 +29,9 @@ const (
 	clientsRemove cloud.Scope = "clients:remove"
 
 	devicesRelease cloud.Scope = "devices:release"
+	vitalsUpdate   cloud.Scope = "devices.diagnostics:update"
+	vitalsMetadata cloud.Scope = "devices.diagnostics.metadata:get"
+	vitalsSummary  cloud.Scope = "devices.diagnostics.summary:get"
 	productsList   cloud.Scope = "products:list"
 	productsGet    cloud.Scope = "products:get"
 	productsUpdate cloud.Scope = "products:update"
@@ -86,6 +89,14 @@ func routes() []route {
 		{post, "/v1/binaries", cloud.ScopeDevicesUpdate, notYet(errNoBuild)},
 		{get, "/v1/server/key", open, (*Server).serverKey},
 
+		{get, "/v1/diagnostics/{id}", cloud.ScopeDiagnosticsGet, (*Server).listVitals},
+		{get, "/v1/diagnostics/{id}/last", cloud.ScopeDiagnosticsGet, (*Server).lastVitals},
+		{get, "/v1/diagnostics/{id}/summary", vitalsSummary, (*Server).vitalsMetadata},
+		{get, "/v1/diagnostics/{id}/metadata", vitalsMetadata, (*Server).vitalsMetadata},
+		{post, "/v1/diagnostics/{id}/update", vitalsUpdate, (*Server).updateVitals},
+		{get, productPath + "/diagnostics/{id}/last", cloud.ScopeDiagnosticsGet, (*Server).lastVitals},
+		{get, productPath + "/diagnostics/{id}", cloud.ScopeDiagnosticsGet, (*Server).listVitals},
+		{post, productPath + "/diagnostics/{id}/update", vitalsUpdate, (*Server).updateVitals},
 		{get, "/v1/binaries/{binary}", cloud.ScopeDevicesUpdate, notYet(errNoBinary)},
 		{get, "/v1/build_targets", anyToken, listBuildTargets},
 		{get, "/v1/device-os/versions", open, listOSVersions},

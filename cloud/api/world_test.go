@@ -247,6 +247,10 @@ func (b *board) Variable(ctx context.Context, name string) (any, error) {
 	return v, nil
 }
 
+func (b *board) Vitals(ctx context.Context) (map[string]float64, error) {
+	return map[string]float64{"system.uptime": 99, "system.memory.used": 7, "system.memory.total": 10}, b.answer(ctx)
+}
+
 func (b *board) Signal(ctx context.Context, on bool) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -228,6 +228,7 @@ func (p *Peer) update(change func(*cloud.Device)) error {
 func (p *Peer) describe(desc coap.Describe) {
 	if desc.HasMetrics && p.presence != nil {
 		p.presence.Throttled(throttled(desc.Metrics))
+		p.presence.Measured(figures(desc.Metrics))
 	}
 	next := recordDescribe(p.record, desc)
 	if sameDescribe(next, p.record) {

@@ -97,6 +97,13 @@ func (d *Device) Metrics(ctx context.Context) (coap.Metrics, error) {
 	})
 }
 
+// Vitals implements cloud.Conn.
+func (d *Device) Vitals(ctx context.Context) (map[string]float64, error) {
+	return ask(ctx, d, "vitals", func(now, deadline time.Time, done func(map[string]float64, error)) {
+		d.session.Metrics(now, deadline, func(m coap.Metrics, err error) { done(figures(m), err) })
+	})
+}
+
 // Signal implements cloud.Conn.
 func (d *Device) Signal(ctx context.Context, on bool) error {
 	_, err := ask(ctx, d, "signal", func(now, deadline time.Time, done func(struct{}, error)) {

@@ -3,6 +3,7 @@ package session
 import (
 	"context"
 	"fmt"
+	"strings"
 
 	"localcloud/cloud"
 	"localcloud/coap"
@@ -100,6 +101,7 @@ func recordDescribe(record cloud.Device, desc coap.Describe) cloud.Device {
 func (d *Device) describe(desc coap.Describe) {
 	if desc.HasMetrics {
 		d.presence.Throttled(throttled(desc.Metrics))
+		d.presence.Measured(figures(desc.Metrics))
 	}
 	next := recordDescribe(d.record, desc)
 	if sameDescribe(next, d.record) {
@@ -159,6 +161,21 @@ func filters(subs []coap.Subscription) []cloud.DeviceFilter {
 		out = append(out, f)
 	}
 	return out
+}
+
+// figures returns the diagnostics by the names of cloud.Vitals, those that the device could tell.
+func figures(metrics coap.Metrics) map[string]float64 {
+	named := make(map[string]float64, len(metrics))
+	for _, m := range metrics {
+		name := m.Vital()
+		if name == "" {
+			name = strings.ReplaceAll(m.Name(), ":", ".")
+		}
+		if name != "" && !m.Failed {
+			named[name] = m.Number()
+		}
+	}
+	return named
 }
 
 // metricThrottled counts the publishes that Device OS itself refused (pub:throttle).

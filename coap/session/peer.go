@@ -254,6 +254,13 @@ func (p *Peer) Variable(ctx context.Context, name string) (any, error) {
 	})
 }
 
+// Vitals implements cloud.Conn.
+func (p *Peer) Vitals(ctx context.Context) (map[string]float64, error) {
+	return ask(ctx, p, "vitals", func(now, deadline time.Time, done func(map[string]float64, error)) {
+		p.session.Metrics(now, deadline, func(m coap.Metrics, err error) { done(figures(m), err) })
+	})
+}
+
 // Signal implements cloud.Conn.
 func (p *Peer) Signal(ctx context.Context, on bool) error {
 	_, err := ask(ctx, p, "signal", func(now, deadline time.Time, done func(struct{}, error)) {

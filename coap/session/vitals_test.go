@@ -1,6 +1,7 @@
 package session
 
 import (
+	"maps"
 	"testing"
 	"time"
 
@@ -35,6 +36,14 @@ func TestDiagnosticsAreAskedForNowAndThen(t *testing.T) {
 	}
 	if got := questions(coap.Hello{HasPlatform: true, PlatformID: 6}, 15*time.Minute); got != nil {
 		t.Errorf("asked at %v a device that has none", got)
+	}
+}
+
+func TestFiguresHaveTheNamesOfTheAPI(t *testing.T) {
+	got := figures(coap.Metrics{{ID: 6, Value: 99}, {ID: 2, Value: 7}, {ID: 37, Value: 0xffc90000}, {ID: 25, Failed: true}, {ID: 999, Value: 1}})
+	want := map[string]float64{"system.uptime": 99, "mem.free": 7, "network.signal.strengthv": -55}
+	if !maps.Equal(got, want) {
+		t.Errorf("figures are %v, want %v", got, want)
 	}
 }
 

@@ -1,0 +1,40 @@
+package api
+
+import (
+	"reflect"
+	"testing"
+)
+
+func TestDiagnostics(t *testing.T) {
+	w := newWorld(t)
+	w.product(1200, "Bob", lampID)
+	all := w.listen()
+	w.do("GET /v1/diagnostics/lamp/last", as(w.alice)).has(404, `{}`)
+	w.do("GET /v1/diagnostics/lamp", as(w.alice)).is(200, `{"diagnostics":[]}`)
+	w.do("POST /v1/diagnostics/lamp/update", as(w.alice)).is(202, `{"ok":true}`)
+
+	device := map[string]any{"system": map[string]any{"uptime": 99.0, "memory": map[string]any{"used": 7.0, "total": 10.0}}}
+	for _, who := range []struct {
+		path string
+		come option
+	}{{"/v1/diagnostics/lamp/last", as(w.alice)}, {"/v1/products/1200/diagnostics/lamp/last", as(w.bob)}} {
+		last, _ := w.do("GET "+who.path, who.come).has(200, `{}`).object()["diagnostics"].(map[string]any)
+		payload, _ := last["payload"].(map[string]any)
+		if last["deviceID"] != lampID || last["updated_at"] == "" || !reflect.DeepEqual(payload["device"], device) || payload["service"] == nil {
+			t.Errorf("%s: %v", who.path, last)
+		}
+	}
+	if len(all.events) != 1 || all.events[0].Name != "spark/device/diagnostics/update" || all.events[0].Owner != w.userID("alice") || !all.events[0].Private {
+		t.Errorf("published %v", all.events)
+	}
+	for query, want := range map[string]int{"": 1, "?start_date=2001-01-01&end_date=2199-12-31T00:00:00Z": 1, "?end_date=2001-01-01": 0, "?start_date=2199-01-01": 0} {
+		if list := w.do("GET /v1/diagnostics/lamp"+query, as(w.alice)).object()["diagnostics"].([]any); len(list) != want {
+			t.Errorf("%s: %v", query, list)
+		}
+	}
+	w.do("GET /v1/diagnostics/lamp?start_date=yesterday", as(w.alice)).has(400, `{}`)
+	w.do("GET /v1/diagnostics/lamp/metadata", as(w.alice)).is(200, `{"diagnostics_metadata":{"system.uptime":{"title":"system.uptime"},
+		"system.memory.used":{"title":"system.memory.used"},"system.memory.total":{"title":"system.memory.total"}}}`)
+	w.do("POST /v1/diagnostics/fan/update", as(w.bob)).fails(408, errOffline.code, errOffline.text)
+	w.do("GET /v1/diagnostics/lamp/last", as(w.bob)).has(403, `{}`)
+}
