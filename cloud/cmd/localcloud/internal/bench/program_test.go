@@ -34,7 +34,7 @@ func TestProgramMeasuresItself(t *testing.T) {
 		t.Fatal(err)
 	}
 	cmd := exec.CommandContext(ctx, program, "bench", "handshake", "idle", "events", "calls", "--json",
-		"--devices", "2", "--rate", "100", "--duration", "500ms", "--registered", "5")
+		"--devices", "40", "--rate", "200", "--duration", "500ms", "--registered", "5")
 	// It must not be led to another cloud by settings that are meant for others.
 	cmd.Env = append(os.Environ(), "TMPDIR="+temp, "TMP="+temp, "LOCALCLOUD_DATA="+dir, "LOCALCLOUD_HTTP=256.0.0.1:1")
 	var stderr bytes.Buffer
