@@ -64,7 +64,7 @@ func (a *args) readBody(w http.ResponseWriter, r *http.Request) error {
 	if err != nil {
 		return bodyError(err)
 	}
-	return a.parseBody(kind, bytes.TrimSpace(body))
+	return a.parseBody(kind, bytes.TrimSpace(bytes.TrimPrefix(body, []byte("\ufeff"))))
 }
 
 // liftLimit ends what limitBody began, if the body was read without an error.
@@ -238,12 +238,12 @@ func (a *args) number(name string, absent int64) int64 {
 
 // flag returns a boolean, or absent when it is not there.
 func (a *args) flag(name string, absent bool) bool {
-	switch a.text(name) {
+	switch strings.ToLower(a.text(name)) {
 	case "":
 		return absent
-	case "true", "1", "on":
+	case "true", "1", "on", "yes":
 		return true
-	case "false", "0", "off":
+	case "false", "0", "off", "no":
 		return false
 	}
 	a.refuse(name, "true or false")

@@ -170,3 +170,17 @@ func FuzzBody(f *testing.F) {
 		}
 	})
 }
+
+func TestBooleansAreTakenAsPeopleWriteThem(t *testing.T) {
+	for text, want := range map[string]bool{"true": true, "TRUE": true, "1": true, "on": true, "Yes": true, "false": false, "False": false, "0": false, "off": false, "no": false} {
+		a := args{body: map[string]any{"x": text}}
+		if got := a.flag("x", !want); got != want || a.err != nil {
+			t.Errorf("%q is %v, %v", text, got, a.err)
+		}
+	}
+}
+
+func TestByteOrderMarkIsPassedOver(t *testing.T) {
+	w := newWorld(t)
+	w.do("POST /v1/devices/events", as(w.alice), jsonText("\ufeff"+`{"name":"x"}`)).is(200, `{"ok":true}`)
+}

@@ -136,3 +136,15 @@ func TestTimesHaveMillisecondsAndZ(t *testing.T) {
 		t.Errorf("no time is %s, want null", b)
 	}
 }
+
+func TestHeadIsGetWithoutABody(t *testing.T) {
+	w := newWorld(t)
+	for path, want := range map[string]int{
+		"/v1/devices": 200, "/v1/devices/lamp": 200, "/v1/user": 200, "/v1/openapi.json": 200, "/v1/devices/events": 200, "/v1/nope": 404,
+	} {
+		if a := w.do("HEAD "+path, as(w.alice)); a.status != want {
+			t.Errorf("%s: %d, want %d", path, a.status, want)
+		}
+	}
+	w.do("HEAD /v1/devices").fails(400, "invalid_request", errNoToken.text)
+}

@@ -51,6 +51,7 @@ func routes() []route {
 		lc                  = "/v1/localcloud"
 	)
 	return []route{
+		{get, "/v1/openapi.json", open, (*Server).showDocument},
 		{post, "/oauth/token", open, (*Server).logIn},
 		{get, "/v1/access_tokens", open, (*Server).listTokens},
 		{del, "/v1/access_tokens", cloud.ScopeTokens, (*Server).revokeAllTokens},
@@ -239,6 +240,14 @@ func routes() []route {
 	}
 }
 
+// methods returns what the route answers to. HEAD is GET without a body.
+func (rt route) methods() []string {
+	if rt.method == http.MethodGet {
+		return []string{http.MethodGet, http.MethodHead}
+	}
+	return []string{rt.method}
+}
+
 // notYet is a handler for what this server cannot do.
 func notYet(f *failure) func(*Server, *request) (any, error) {
 	return func(*Server, *request) (any, error) { return nil, f }
@@ -262,7 +271,7 @@ func (s *Server) newRouter() *mux.Router {
 				return
 			}
 			s.write(w, answer)
-		}).Methods(rt.method)
+		}).Methods(rt.methods()...)
 	}
 	m.NotFoundHandler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { s.fail(w, errNoRoute) })
 	m.MethodNotAllowedHandler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

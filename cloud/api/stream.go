@@ -73,7 +73,7 @@ func (s *Server) stream(q *request, f cloud.Filter) (any, error) {
 	ctx, end := context.WithCancelCause(ctx)
 	defer end(nil)
 	out := newStreamWriter(q.w, s.KeepAlive)
-	if err := out.begin(); err != nil {
+	if err := out.begin(); err != nil || q.Method == http.MethodHead {
 		return streamed{}, nil
 	}
 	history := s.history(ctx, end, sub, after, resume)
