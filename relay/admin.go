@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 	"strings"
+	"time"
 
 	"localcloud/cloud"
 )
@@ -241,6 +242,9 @@ func (r *Relay) setAllow(_ *http.Request, in input) (any, error) {
 func (r *Relay) callDevice(q *http.Request, _ input) (any, error) {
 	id, err := r.device(q)
 	if err == nil {
+		r.mu.Lock()
+		r.recordLocked(id).Other = time.Time{} // the owner wants it here
+		r.mu.Unlock()
 		r.invite(id, "", 0)
 	}
 	return done, err

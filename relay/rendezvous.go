@@ -27,7 +27,9 @@ const (
 	connectTime  = 20 * time.Second // after a good call the connection should be there
 	steadyStream = 5 * time.Second  // a stream that lasted so long is asked back when it ends
 	inviteDelay  = 500 * time.Millisecond
-	maxCalls     = 256 // calls under way; more devices wait for their next request
+	deferTime    = 3 * time.Second  // how long another server that answers the device goes first
+	otherTime    = 10 * time.Minute // after its last answer
+	maxCalls     = 256              // calls under way; more devices wait for their next request
 )
 
 // Record is what happened to one device: it answers "why is there no data".
@@ -43,6 +45,10 @@ type Record struct {
 	Why       string    `json:"why,omitempty"`     // the last stream ended
 	Problem   string    `json:"problem,omitempty"` // what is wrong now, with the next step
 	Streaming uint64    `json:"ignored,omitempty"` // requests while it was streaming
+
+	// Another server that answers the device too, such as the original localserver: when it last did, and with which address.
+	Other   time.Time `json:"other_at,omitzero"`
+	OtherIs string    `json:"other,omitempty"`
 }
 
 // recordLocked returns a device's record; r is locked.
@@ -96,13 +102,53 @@ func (r *Relay) requested(device, announced string) {
 	if alive {
 		rec.Streaming++
 	}
+	other := r.hasOtherLocked(device)
 	r.mu.Unlock()
 	r.log.Debug("device looks for the relay", "device", device, "announced", printable(announced))
-	if alive {
+	switch {
+	case alive:
 		r.work.Go(func() { r.askLater(s, announced) })
+	case other:
+		r.work.Go(func() { r.askUnlessOther(device, announced) })
+	default:
+		r.invite(device, announced, 0)
+	}
+}
+
+// CalledByOther tells the relay that somebody else called the function
+// "devices" of a device: another server answers it too, and the device
+// follows the last call. From now on that one goes first, as long as it answers, and
+// the relay does not call the device without being asked.
+func (r *Relay) CalledByOther(device, argument string) {
+	address, _, _ := strings.Cut(printable(argument), ",")
+	r.mu.Lock()
+	rec := r.recordLocked(device)
+	first := !r.hasOtherLocked(device)
+	rec.Other, rec.OtherIs = time.Now(), address
+	r.mu.Unlock()
+	if first {
+		r.log.Warn("another server answers the device too, and goes first from now on", "device", device, "address", address)
+	}
+}
+
+// hasOtherLocked reports whether another server has answered the device of late; r is locked.
+func (r *Relay) hasOtherLocked(device string) bool {
+	rec := r.records[device]
+	return rec != nil && !rec.Other.IsZero() && time.Since(rec.Other) < otherTime
+}
+
+// askUnlessOther answers a request unless another server does within a moment.
+func (r *Relay) askUnlessOther(device, announced string) {
+	asked := time.Now()
+	if !r.pause(deferTime) {
 		return
 	}
-	r.invite(device, announced, 0)
+	r.mu.Lock()
+	answered := !r.recordLocked(device).Other.Before(asked)
+	r.mu.Unlock()
+	if !answered {
+		r.invite(device, announced, 0)
+	}
 }
 
 // askLater answers a request that came while a stream seemed alive, if that
@@ -184,6 +230,9 @@ func (r *Relay) invite(device, announced string, delay time.Duration) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if announced == "" && r.hasOtherLocked(device) {
+		return // not asked for, and not ours
+	}
 	if c := r.calls[device]; c != nil {
 		if announced != "" {
 			c.again, c.announced = true, announced
@@ -302,7 +351,7 @@ func (r *Relay) watchFor(d Device, announced string, called time.Time) {
 	}
 	r.mu.Lock()
 	rec := r.recordLocked(d.ID)
-	silent := rec.Connected.Before(called) && rec.Called.Equal(called) && rec.Problem == ""
+	silent := rec.Connected.Before(called) && rec.Called.Equal(called) && rec.Problem == "" && rec.Other.Before(called)
 	to := rec.Told
 	if silent {
 		rec.Problem = r.isolated(d, announced, to)

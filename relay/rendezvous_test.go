@@ -250,3 +250,44 @@ func TestWhatTheDeviceAnnouncesIsAnAddressOrNothing(t *testing.T) {
 		}
 	}
 }
+
+func TestAnotherServerThatAnswersTheDeviceGoesFirst(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := newFakeCloud()
+		r, err := New(Config{Cloud: fake, Advertise: netip.MustParseAddrPort("192.168.1.5:8070")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		calls := func(want int, when string) {
+			t.Helper()
+			time.Sleep(deferTime + time.Second)
+			synctest.Wait()
+			if got := len(fake.calls); got != want {
+				t.Errorf("%s: %d calls, want %d", when, got, want)
+			}
+			for len(fake.calls) > 0 {
+				<-fake.calls
+			}
+		}
+		r.requested(photon, "192.168.1.9")
+		r.CalledByOther(photon, "192.168.1.4,8070,0123")
+		calls(1, "at first both answer")
+		r.requested(photon, "192.168.1.9")
+		time.Sleep(time.Second)
+		r.CalledByOther(photon, "192.168.1.4,8070,4567")
+		calls(0, "then the other one does")
+		r.invite(photon, "", 0)
+		calls(0, "nobody asked")
+		if got := r.Status().Devices[photon]; got.OtherIs != "192.168.1.4" || got.Problem != "" {
+			t.Errorf("shown is %+v", got)
+		}
+		r.requested(photon, "192.168.1.9")
+		calls(1, "the other one is silent")
+		time.Sleep(otherTime)
+		r.requested(photon, "192.168.1.9")
+		synctest.Wait()
+		calls(1, "and forgotten")
+		r.end(errStopping)
+		r.work.Wait()
+	})
+}

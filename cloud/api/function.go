@@ -19,6 +19,7 @@ func (s *Server) callFunction(q *request) (any, error) {
 	}
 	ctx, cancel := s.bounded(q)
 	defer cancel()
+	s.tellRelay(d, name, argument)
 	value, err := s.Hub.Call(ctx, d.ID, name, argument)
 	switch {
 	case cloud.KindOf(err) == cloud.NotExist:

@@ -65,7 +65,7 @@ type Server struct {
 	started time.Time
 	streams streams
 	guard   *cloud.Guard
-	relay   http.Handler // nil: there is none
+	relay   Relay // nil: there is none
 
 	settingUp sync.Mutex // held while the owner's account is made
 }

@@ -152,6 +152,9 @@ func (c *relayShowCmd) Run(ctx context.Context, t *terminal) error {
 	step("was called", r.Called, strings.TrimSpace(r.Told+" "+returned))
 	step("connected", r.Connected, r.From)
 	step("stream ended", r.Ended, r.Why)
+	if !r.Other.IsZero() {
+		step("another server called it", r.Other, r.OtherIs)
+	}
 	if !s.Allowed {
 		t.printf("It may not use the relay; let it: %s relay allow %s\n", os.Args[0], s.Device)
 	}

@@ -103,7 +103,7 @@ func (s *server) openRelay(c settings) error {
 	if s.relay, err = relay.New(config); err != nil {
 		return err
 	}
-	s.parts.api.SetRelay(s.relay.Admin())
+	s.parts.api.SetRelay(s.relay)
 	return nil
 }
 
