@@ -157,12 +157,11 @@ func (r *Relay) kickDevice(q *http.Request, in input) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	ended := r.Kick(id)
 	if in.Block || q.URL.Query().Get("block") == "true" {
-		if err := r.Allow(id, false); err != nil {
-			return nil, err
-		}
+		err = r.Allow(id, false)
 	}
-	return map[string]any{"ok": true, "ended": r.Kick(id)}, nil
+	return map[string]any{"ok": true, "ended": ended}, err
 }
 
 // Kick ends the device's streams and returns how many there were.

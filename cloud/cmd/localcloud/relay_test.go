@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"encoding/json"
+	"errors"
 	"io"
 	"net"
 	"net/http"
@@ -181,4 +182,138 @@ func TestTheRelayCanBeOff(t *testing.T) {
 		t.Errorf("the relay is at %q", s.Relay)
 	}
 	refused(t, 1, []string{"The relay is off"}, "relay", "status", "--data", data)
+}
+
+func TestARelayByItselfServesTheDevicesOfAnotherCloud(t *testing.T) {
+	s := serve(t, t.TempDir(), "--relay", "off")
+	token := addUser(t, s.data, "ann")
+	d := newSketch(t, s, token)
+	data := t.TempDir()
+	alone := begin(t, nil, "relay", "--cloud", s.url, "--token", token, "--relay", "127.0.0.1:0", "--data", data)
+	var line struct {
+		Ready bool
+		Relay string
+	}
+	if err := json.Unmarshal([]byte(alone.line()), &line); err != nil || !line.Ready {
+		t.Fatalf("the ready line is %+v, %v", line, err)
+	}
+	s.Relay = line.Relay
+	stream := live(t, s, "/data")
+	eventually(t, "the relay hears the cloud", func() bool {
+		return into[struct{ Totals struct{ Listeners int } }](t, "status", "--data", s.data).Totals.Listeners >= 2
+	})
+	nc := d.connect()
+	io.WriteString(nc, "4095\n")
+	wantLine(t, stream, "4095")
+
+	here := []string{"--cloud", "http://" + line.Relay, "--token", token}
+	channels := into[[]struct {
+		Device string
+		Lines  int
+	}](t, append([]string{"relay", "list"}, here...)...)
+	if len(channels) != 1 || channels[0].Device != d.id || channels[0].Lines != 1 {
+		t.Errorf("the channels are %+v", channels)
+	}
+	refused(t, 1, []string{"invalid"}, "relay", "list", "--cloud", "http://"+line.Relay, "--token", strings.Repeat("0", 40))
+	if err := alone.stop(); err != nil {
+		t.Errorf("it ended with %v", err)
+	}
+	refused(t, 2, []string{"--cloud URL --token TOKEN"}, "relay")
+	refused(t, 1, []string{"invalid"}, "relay", "--cloud", s.url, "--token", strings.Repeat("0", 40), "--relay", "127.0.0.1:0", "--data", data)
+}
+
+func TestTheRelayIsLookedAfterByCommands(t *testing.T) {
+	s := serve(t, t.TempDir())
+	token := addUser(t, s.data, "ann")
+	d := newSketch(t, s, token)
+	do := func(args ...string) string {
+		t.Helper()
+		return command(t, append(append([]string{"relay"}, args...), "--data", s.data)...)
+	}
+	do("record", d.id)
+	nc := d.connect()
+	io.WriteString(nc, "\x1b[31m1\n")
+	eventually(t, "the line is there", func() bool { return strings.Contains(do("list"), "post from 127.0.0.1") })
+	if out := do("show", d.id); !strings.Contains(out, "was called") || !strings.Contains(out, "and returned 0") {
+		t.Errorf("show prints %q", out)
+	}
+	if out := do("publish", "wind", "--device", d.id, "--fields", "data,time"); !strings.Contains(out, "/p/wind") {
+		t.Errorf("publish prints %q", out)
+	}
+	if out := do("status"); !strings.Contains(out, "Public: /p/wind") {
+		t.Errorf("status prints %q", out)
+	}
+	do("unpublish", "wind")
+	refused(t, 1, []string{"wind"}, "relay", "unpublish", "wind", "--data", s.data)
+	refused(t, 2, []string{"--device"}, "relay", "publish", "wind", "--data", s.data)
+	refused(t, 1, []string{"WebSocket"}, "relay", "send", d.id, "hello", "--data", s.data)
+	do("stop", d.id)
+	var files []struct{ File string }
+	eventually(t, "the recording is there", func() bool {
+		files = into[[]struct{ File string }](t, "relay", "files", "--data", s.data)
+		return len(files) == 1 && strings.Contains(do("download", files[0].File), `"line":`)
+	})
+	path := t.TempDir() + "/lines.csv"
+	do("download", files[0].File, "--csv", "-o", path)
+	refused(t, 1, []string{"exists"}, "relay", "download", files[0].File, "-o", path, "--data", s.data)
+	replayed := live(t, s, "/data/"+d.id+"/replay")
+	do("replay", files[0].File, "--speed", "10")
+	wantLine(t, replayed, "\x1b[31m1")
+	if out := do("kick", d.id, "--block"); out != "1 stream(s) ended\n" {
+		t.Errorf("kick prints %q", out)
+	}
+	if out := do("show", d.id); !strings.Contains(out, "relay allow "+d.id) {
+		t.Errorf("show prints %q", out)
+	}
+	do("allow", d.id)
+	do("allow", "listed")
+	do("call", d.id)
+	d.called()
+	do("allow", "any")
+}
+
+func TestATokenOfTheCloudReadsOrWritesTheRelay(t *testing.T) {
+	s := serve(t, t.TempDir(), "--relay-read", "token")
+	owner := addUser(t, s.data, "ann")
+	addUser(t, s.data, "bob")
+	d := newSketch(t, s, owner)
+	reads := newToken(t, s.data, "ann", "--scope", "relay:get")
+	foreign := newToken(t, s.data, "bob", "--scope", "relay:get")
+	writes := newToken(t, s.data, "ann", "--scope", "relay:send", "--scope", "device:"+d.id)
+	get := func(path string) int {
+		resp, err := http.Get("http://" + s.Relay + path)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		return resp.StatusCode
+	}
+	for path, want := range map[string]int{
+		"/data": 401, "/data?access_token=" + writes: 403, "/data/" + d.id + "?access_token=" + foreign: 404,
+		"/relay/status.json?access_token=" + reads: 200, "/v1/localcloud/relay": 401,
+	} {
+		if got := get(path); got != want {
+			t.Errorf("%s: %d, want %d", path, got, want)
+		}
+	}
+	stream := live(t, s, "/data/"+d.id+"?access_token="+reads)
+	nc, err := net.Dial("tcp", s.Relay)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	io.WriteString(nc, "POST /devices HTTP/1.1\r\nAuthorization: Bearer "+writes+"\r\n\r\n7\n")
+	wantLine(t, stream, "7")
+	tokens := into[[]struct {
+		ID     string
+		Scopes []string
+	}](t, "token", "list", "--data", s.data)
+	for _, token := range tokens {
+		if len(token.Scopes) == 1 && token.Scopes[0] == "relay:get" {
+			command(t, "token", "revoke", token.ID, "--data", s.data)
+		}
+	}
+	if _, err := io.Copy(io.Discard, stream); errors.Is(err, context.DeadlineExceeded) {
+		t.Error("the stream outlived its token")
+	}
 }
