@@ -169,10 +169,23 @@ func (a *Accounts) LogIn(ctx context.Context, name, password string) (User, erro
 	switch {
 	case !CheckPassword(u.Password, password):
 		return User{}, ErrPassword
+	case isOldPassword(u.Password):
+		return a.renewPassword(u, password)
 	case u.OneTime:
 		return u, ErrOneTime
 	}
 	return u, nil
+}
+
+// renewPassword stores the password of a user of an older server as we do. The caller holds a place in the queue.
+func (a *Accounts) renewPassword(u User, password string) (User, error) {
+	hash := HashPassword(password)
+	return a.registry.UpdateUser(u.ID, func(now *User) error {
+		if now.Password == u.Password { // and not changed meanwhile
+			now.Password = hash
+		}
+		return nil
+	})
 }
 
 func (a *Accounts) queue(ctx context.Context) error {

@@ -60,6 +60,9 @@ func HashPassword(password string) string {
 // A hash it cannot read costs the same time and is never right, so that a
 // caller may check unknown users against "".
 func CheckPassword(hash, password string) bool {
+	if isOldPassword(hash) {
+		return checkOldPassword(hash, password)
+	}
 	var version int
 	var memory, passes uint32
 	var threads uint8

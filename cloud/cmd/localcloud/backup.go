@@ -309,3 +309,8 @@ func (t *terminal) passphraseOnce(fromStdin bool) (string, error) {
 	}
 	return t.ask(f, "Passphrase: ")
 }
+
+// newFileOf is newFile for bytes.
+func newFileOf(path string, b []byte) error {
+	return newFile(path, func(w io.Writer) error { _, err := w.Write(b); return err })
+}

@@ -61,6 +61,7 @@ type commands struct {
 	Service serviceCmd `cmd:"" help:"Start the cloud with the machine (systemd): install, uninstall."`
 	Backup  backupCmd  `cmd:"" help:"Write this cloud's identity and devices into an encrypted file."`
 	Restore restoreCmd `cmd:"" help:"Make this machine the cloud of such a file."`
+	Import  importCmd  `cmd:"" help:"Take over an older local server: spark-server."`
 	Version versionCmd `cmd:"" help:"Show the version."`
 }
 
