@@ -96,6 +96,7 @@ func nodes(t *testing.T) (node, modern string) {
 // site is a running cloud whose owner is none of those who are tested.
 type site struct {
 	program, data string
+	cloud         *process
 	http, tcp     string
 	key           string // file with the server's key
 	owner         string // a token
@@ -105,8 +106,7 @@ type site struct {
 func startSite(t *testing.T) *site {
 	t.Helper()
 	s := &site{program: buildProgram(t), data: t.TempDir(), foreign: "e00fce6800000000000000ff"}
-	a := start(t, exec.Command(s.program, append([]string{"serve", "--data", s.data}, anyPort...)...)).ready(t)
-	s.http, s.tcp = "http://"+a.HTTP, a.TCP
+	s.start(t)
 	s.key = filepath.Join(t.TempDir(), "server.pem")
 	if err := os.WriteFile(s.key, []byte(output(t, "", s.program, "keys", "export", "--data", s.data)), 0o600); err != nil {
 		t.Fatal(err)
@@ -117,6 +117,14 @@ func startSite(t *testing.T) *site {
 		t.Fatalf("device of the owner: %d %s", status, text)
 	}
 	return s
+}
+
+// start starts the cloud on free ports, but where more says otherwise.
+func (s *site) start(t *testing.T, more ...string) {
+	t.Helper()
+	s.cloud = start(t, exec.Command(s.program, append(append([]string{"serve", "--data", s.data}, anyPort...), more...)...))
+	a := s.cloud.ready(t)
+	s.http, s.tcp = "http://"+a.HTTP, a.TCP
 }
 
 func (s *site) addUser(t *testing.T, name, password string) {
