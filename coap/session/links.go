@@ -119,7 +119,7 @@ type StoredLink struct {
 }
 
 // Restore takes in the sessions that were stored. For each of them it calls resume, which makes its channel and calls open
-// with it before anything can come. It returns when all may send. Call it before anything can come from devices at all. What is
+// with it before anything can come. It returns when all may send. Call it before Run, and before anything can come from devices at all. What is
 // damaged is left out: it costs its device a handshake.
 func (ps *Peers) Restore(resume func(link StoredLink, open func(Channel) *Peer) error) error {
 	if !ps.keeps() {

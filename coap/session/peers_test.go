@@ -38,11 +38,19 @@ func overUDP(t *testing.T, f func(t *testing.T, s *datagrams)) {
 }
 
 func (s *datagrams) run() (stop func()) {
+	s.create()
+	return s.start()
+}
+
+func (s *datagrams) create() {
 	s.peers = NewPeers(PeersConfig{Hub: s.hub, Registry: s.registry, Logger: s.logger(), Links: s.links(), Knock: func(k keys.Knock) {
 		s.mu.Lock()
 		defer s.mu.Unlock()
 		s.knocks = append(s.knocks, k)
 	}})
+}
+
+func (s *datagrams) start() (stop func()) {
 	ctx, cancel := context.WithCancel(context.Background())
 	ended := make(chan error)
 	go func() { ended <- s.peers.Run(ctx) }()
@@ -114,6 +122,13 @@ func (w *wire) Close(notify bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.closed, w.notified = true, notify
+}
+
+// isClosed reports whether the cloud has closed the channel, and told the device.
+func (w *wire) isClosed() (closed, notified bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.closed, w.notified
 }
 
 // open is a device that has proved its key.
@@ -281,13 +296,13 @@ func TestANewSessionTakesThePlaceOfTheOldOne(t *testing.T) {
 		w := s.open(old.key)
 		w.send(w.hello(theID, helloArgon33))
 		s.wantHappened("e0 spark/status=online", "e0 spark/status=offline", "e0 spark/status=online")
-		if !old.closed || old.notified {
-			t.Errorf("closed %v, told %v", old.closed, old.notified)
+		if closed, told := old.isClosed(); !closed || told {
+			t.Errorf("closed %v, told %v", closed, told)
 		}
 		s.hub.Disconnect(theID, fmt.Errorf("removed"))
 		s.wantHappened("e0 spark/status=offline")
-		if !w.closed || !w.notified {
-			t.Errorf("closed %v, told %v", w.closed, w.notified)
+		if closed, told := w.isClosed(); !closed || !told {
+			t.Errorf("closed %v, told %v", closed, told)
 		}
 	})
 }
@@ -325,8 +340,8 @@ func TestADeviceThatWasRemovedWhileItSleptIsNotLetIn(t *testing.T) {
 		}
 		w.send(eventFrom(w.nextID(), coap.Confirmable, "x", "1"))
 		s.wantHappened()
-		if !w.closed || !w.notified {
-			t.Errorf("closed %v, told %v", w.closed, w.notified)
+		if closed, told := w.isClosed(); !closed || !told {
+			t.Errorf("closed %v, told %v", closed, told)
 		}
 	})
 }
@@ -341,7 +356,7 @@ func TestSessionsWithoutHelloAreBounded(t *testing.T) {
 		synctest.Wait()
 		open := 0
 		for _, w := range all {
-			if !w.closed {
+			if closed, _ := w.isClosed(); !closed {
 				open++
 			}
 		}
@@ -349,8 +364,12 @@ func TestSessionsWithoutHelloAreBounded(t *testing.T) {
 			t.Errorf("%d are open", open)
 		}
 		time.Sleep(anonymousLimit + time.Second)
-		if len(s.peers.all) != 0 {
-			t.Errorf("%d are left", len(s.peers.all))
+		synctest.Wait()
+		s.peers.mu.Lock()
+		left := len(s.peers.all)
+		s.peers.mu.Unlock()
+		if left != 0 {
+			t.Errorf("%d are left", left)
 		}
 	})
 }
@@ -412,7 +431,7 @@ func (s *datagrams) crash(stop func()) (wires map[keys.DeviceID]*wire, stopAgain
 	s.hub = cloud.NewHub(s.registry, s.disk, s.logger())
 	s.events = cloud.NewQueue(4096)
 	s.hub.Subscribe(cloud.Filter{AllOwners: true}, s.events)
-	stopAgain = s.run()
+	s.create()
 	wires = make(map[keys.DeviceID]*wire)
 	err := s.peers.Restore(func(l StoredLink, open func(Channel) *Peer) error {
 		record, _ := s.registry.Device(l.Device)
@@ -423,11 +442,11 @@ func (s *datagrams) crash(stop func()) (wires map[keys.DeviceID]*wire, stopAgain
 		w.peer = open(w)
 		wires[l.Device] = w
 		return nil
-	})
+	}) // before Run, as in the program
 	if err != nil || old == s.peers {
 		s.t.Fatal(err)
 	}
-	return wires, stopAgain
+	return wires, s.start()
 }
 
 func (s *datagrams) links() cloud.Links { return s.disk.Log.(cloud.Links) }

@@ -24,7 +24,8 @@ const writeTimeout = 20 * time.Second
 type connection struct {
 	// fixed at creation
 	d        *Device
-	link     *link.Conn
+	link     channel
+	udp      *exchange     // nil on TCP; owned by run
 	wake     chan struct{} // there is something to do
 	room     chan struct{} // there is room in received again
 	over     chan struct{} // closed when run ends
@@ -49,13 +50,18 @@ type connection struct {
 	readErr  error
 }
 
-func newConnection(d *Device, l *link.Conn) *connection {
-	c := &connection{
-		d: d, link: l,
+// newConnection returns a connection over l, whose last message id would have been the one before the first.
+func newConnection(d *Device, l channel, last uint16) *connection {
+	return &connection{
+		d: d, link: l, id: last,
 		wake: make(chan struct{}, 1), room: make(chan struct{}, 1),
 		over: make(chan struct{}), readDone: make(chan struct{}),
 	}
-	c.id = l.FirstMessageID() - 1
+}
+
+// newTCPConnection takes the first ids from the salt of the link, as boards do.
+func newTCPConnection(d *Device, l *link.Conn) *connection {
+	c := newConnection(d, l, l.FirstMessageID()-1)
 	if d.os.core {
 		salt := l.Salt()
 		c.id = uint16(salt[0])<<8 | uint16(salt[1])
@@ -71,7 +77,11 @@ func (c *connection) run(ctx context.Context) (reason error) {
 	defer func() { c.end(reason) }()
 	stop := context.AfterFunc(ctx, func() { c.cut(context.Cause(ctx)) })
 	defer stop()
-	if err := c.sayHello(time.Now()); err != nil {
+	begin := c.sayHello
+	if c.udp != nil {
+		begin = c.beginUDP
+	}
+	if err := begin(time.Now()); err != nil {
 		return whileLive(ctx, err)
 	}
 	timer := time.NewTimer(time.Until(c.deadline()))
@@ -85,6 +95,11 @@ func (c *connection) run(ctx context.Context) (reason error) {
 		}
 		if err := c.advance(time.Now()); err != nil {
 			return whileLive(ctx, err)
+		}
+		if c.udp != nil {
+			if err := c.tickUDP(ctx, time.Now()); err != nil {
+				return whileLive(ctx, err)
+			}
 		}
 		timer.Reset(time.Until(c.deadline()))
 	}
@@ -175,9 +190,15 @@ func (c *connection) tick(now time.Time) error {
 // deadline returns when tick is due.
 func (c *connection) deadline() time.Time {
 	if !c.greeted {
+		if c.udp != nil {
+			return earlier(c.helloBy, c.udp.deadline())
+		}
 		return c.helloBy
 	}
 	next := c.pingDeadline()
+	if c.udp != nil {
+		next = earlier(next, c.udp.deadline())
+	}
 	for _, t := range []time.Time{c.rebootAt, c.lateDeadline(), c.describing.againAt, c.ackDeadline()} {
 		next = earlier(next, t)
 	}
@@ -204,7 +225,7 @@ func (c *connection) receiveAll(now time.Time, received [][]byte) error {
 // receive handles one message from the server. An error ends the connection,
 // as a non-zero ProtocolError does on a board.
 func (c *connection) receive(now time.Time, b []byte) error {
-	if frame := len(b)&^15 + 16; frame > c.d.os.maxFrame {
+	if frame := len(b)&^15 + 16; c.udp == nil && frame > c.d.os.maxFrame {
 		return fmt.Errorf("virtual: frame of %d bytes from the server, only %d fit", frame, c.d.os.maxFrame)
 	}
 	m, err := coap.Parse(b)
@@ -213,6 +234,11 @@ func (c *connection) receive(now time.Time, b []byte) error {
 	}
 	c.trace("received", m)
 	c.quietSince, c.pinging = now, false
+	if c.udp != nil {
+		if done, err := c.arrived(now, m); done || err != nil {
+			return err
+		}
+	}
 	return c.handle(now, m)
 }
 
@@ -235,7 +261,7 @@ func (c *connection) handle(now time.Time, m coap.Message) error {
 	case coap.KindSignal:
 		return c.onSignal(m)
 	case coap.KindKeyChange:
-		return c.onKeyChange()
+		return c.onKeyChange(m)
 	case coap.KindUpdateBegin, coap.KindSaveBegin:
 		return c.onUpdateBegin(m)
 	case coap.KindEmptyAck, coap.KindReset, coap.KindResponse:
@@ -302,6 +328,7 @@ func (c *connection) nextToken() byte {
 // send encodes m and writes it. Only messages of ours come here, so one that
 // cannot be encoded is our bug.
 func (c *connection) send(m coap.Message) error {
+	m = c.adapt(m)
 	b, err := m.Append(make([]byte, 0, 32+len(m.Payload)))
 	if err != nil {
 		panic("virtual: cannot encode " + m.String() + ": " + err.Error())
@@ -312,6 +339,7 @@ func (c *connection) send(m coap.Message) error {
 // sendMarked sends m, and with the payload marker even when there is nothing
 // behind it: old releases write it before they look.
 func (c *connection) sendMarked(m coap.Message) error {
+	m = c.adapt(m)
 	b, err := m.Append(make([]byte, 0, 32+len(m.Payload)))
 	if err != nil {
 		panic("virtual: cannot encode " + m.String() + ": " + err.Error())
@@ -324,6 +352,9 @@ func (c *connection) sendMarked(m coap.Message) error {
 
 func (c *connection) sendBytes(m coap.Message, b []byte) error {
 	c.trace("sent", m)
+	if c.udp != nil {
+		c.udp.note(c, m, b)
+	}
 	for range c.d.faults.copies(c, m) {
 		if err := c.write(b); err != nil {
 			return err

@@ -27,8 +27,11 @@ type Config struct {
 	// Dial connects to the server. It ends when the context does.
 	Dial func(ctx context.Context) (net.Conn, error)
 
-	OS             Version       // "": DefaultVersion
-	PlatformID     uint16        // 0: Photon (6), or Core (0) when OS is Core045
+	// UDP makes it one of the newer boards; Key, ServerKey and Dial are not used then.
+	UDP *UDP
+
+	OS             Version       // "": DefaultVersion, or 6.2.0 over UDP
+	PlatformID     uint16        // 0: Photon (6), or Core (0) when OS is Core045; over UDP Electron (10), or Argon (12) when OS is OS620
 	ProductID      uint16        // 0: the platform's id, as boards have it without PRODUCT_ID()
 	ProductVersion uint16        // 0: 0xffff, as boards have it without PRODUCT_VERSION()
 	Modules        []coap.Module // nil: what a board of this platform and release has
@@ -87,6 +90,7 @@ type Device struct {
 	attempts  int // that failed in a row
 	booted    time.Time
 	claimCode string
+	stored    *stored // over UDP: the session that is resumed; nil: none
 
 	counters counters
 
@@ -108,6 +112,9 @@ type Device struct {
 func New(cfg Config) *Device {
 	if cfg.OS == "" {
 		cfg.OS = DefaultVersion
+		if cfg.UDP != nil {
+			cfg.OS = defaultUDPVersion
+		}
 	}
 	if cfg.Rand == nil {
 		cfg.Rand = cryptorand.Reader
@@ -119,8 +126,15 @@ func New(cfg Config) *Device {
 	if d.os, d.osErr = findRelease(cfg.OS); d.osErr != nil {
 		d.os, _ = findRelease(DefaultVersion)
 	}
-	if cfg.PlatformID == 0 && !d.os.core {
+	switch {
+	case cfg.PlatformID != 0:
+	case cfg.UDP != nil:
+		d.cfg.PlatformID = platformUDP(d.os)
+	case !d.os.core:
 		d.cfg.PlatformID = platformPhoton
+	}
+	if cfg.UDP != nil && d.os.core && d.osErr == nil {
+		d.osErr = errNoUDP
 	}
 	if cfg.ProductID == 0 {
 		d.cfg.ProductID = d.cfg.PlatformID
@@ -128,7 +142,7 @@ func New(cfg Config) *Device {
 	if cfg.ProductVersion == 0 {
 		d.cfg.ProductVersion = 0xffff
 	}
-	d.limits = coap.LimitsFor(d.hello(), false)
+	d.limits = coap.LimitsFor(d.hello(), d.hasUDP())
 	d.faults = newInjector(&d.cfg, &d.counters)
 	d.seed(cfg.Rand)
 	d.claimCode = cfg.ClaimCode

@@ -34,7 +34,9 @@
 //     cut.
 //   - It takes more subscriptions than the four of a board's application.
 //   - It refuses firmware updates.
-//   - It speaks TCP only.
+//
+// With [Config].UDP it is one of the newer boards: it shakes hands by DTLS, sends again what is not acknowledged, keeps its
+// session over disconnects, reboots and changes of address, and resumes it in the form of its release.
 //
 // [Faults] makes it misbehave, [Fleet] makes it many, [ServeStdio] lets a script
 // in any language be its application.

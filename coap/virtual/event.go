@@ -217,8 +217,11 @@ func (c *connection) forsake() {
 }
 
 // onEvent gives an event to every handler whose prefix it has. On TCP it is not
-// acknowledged, even when it is confirmable.
+// acknowledged, even when it is confirmable; on UDP it is.
 func (c *connection) onEvent(m coap.Message) error {
+	if err := c.acksEvent(m); err != nil {
+		return err
+	}
 	in, err := coap.ParseEvent(m)
 	if err != nil {
 		return nil

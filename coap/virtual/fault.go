@@ -2,6 +2,7 @@ package virtual
 
 import (
 	"context"
+	"crypto/ecdsa"
 	"crypto/rsa"
 	"encoding/binary"
 	"io"
@@ -37,6 +38,13 @@ type Faults struct {
 	WrongKey    bool // another key than Config.Key is used
 	HalfOpen    bool // it connects and never says anything
 
+	// Over UDP: the chance, from 0 to 1, that a datagram gets lost or comes twice, each way, and how long one may be on
+	// its way more than another. MoveEvery gives the device another address every so often.
+	Lose      float64
+	Double    float64
+	Late      time.Duration
+	MoveEvery time.Duration
+
 	MuteFunctions bool // calls are acknowledged and never answered; the function is not called
 	MutePings     bool // the server's pings are not answered
 	IgnoreHello   bool // the server's Hello is not understood
@@ -56,6 +64,7 @@ type injector struct {
 	// owned by Run
 	chance *rand.Rand
 	key    *rsa.PrivateKey // the wrong one
+	ecKey  *ecdsa.PrivateKey
 
 	// owned by the reader
 	stallAt time.Time

@@ -155,7 +155,7 @@ func (f *Fleet) members() ([]*Device, error) {
 }
 
 func (f *Fleet) sharedKey() (*rsa.PrivateKey, error) {
-	if f.Device.Key != nil {
+	if f.Device.Key != nil || f.Device.UDP != nil {
 		return f.Device.Key, nil
 	}
 	key, err := keys.GenerateDeviceRSA()

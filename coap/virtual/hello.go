@@ -16,7 +16,12 @@ const otaChunk = 512 // bytes of a chunk in a classic update
 
 // hello returns what the device says of itself first.
 func (d *Device) hello() coap.Hello {
+	var id []byte
+	if d.hasUDP() {
+		id = d.cfg.ID[:]
+	}
 	return coap.Hello{
+		DeviceID:       id,
 		ProductID:      d.cfg.ProductID,
 		ProductVersion: d.cfg.ProductVersion,
 		Flags:          d.os.flags,
@@ -92,7 +97,7 @@ func (c *connection) say(now time.Time, s step, subs []coap.Subscription) error 
 			return c.tell("spark/device/claim/code", c.d.claimCode)
 		}
 	case stepHardware:
-		if err := c.tell("spark/hardware/max_binary", strconv.Itoa(int(c.d.maxBinary()))); err != nil {
+		if err := c.tell("spark/hardware/max_binary", strconv.Itoa(int(c.d.maxBinary()))); err != nil || c.udp != nil {
 			return err
 		}
 		return c.tell("spark/hardware/ota_chunk_size", strconv.Itoa(otaChunk))

@@ -13,10 +13,14 @@ const (
 )
 
 func (c *connection) pingDeadline() time.Time {
-	if c.pinging {
-		return c.quietSince.Add(pingTimeout)
+	interval, timeout := pingInterval, pingTimeout
+	if c.udp != nil {
+		interval, timeout = c.udp.keepAlive, udpPingTimeout
 	}
-	return c.quietSince.Add(pingInterval)
+	if c.pinging {
+		return c.quietSince.Add(timeout)
+	}
+	return c.quietSince.Add(interval)
 }
 
 // pingTick sends a ping after a silence of the server, whatever the device

@@ -103,6 +103,9 @@ func (d *Device) attempt(parent context.Context, delay time.Duration) error {
 	if err := sleep(ctx, delay); err != nil {
 		return err
 	}
+	if d.hasUDP() {
+		return d.attemptUDP(ctx)
+	}
 	nc, err := d.dial(ctx)
 	if err != nil {
 		return err
@@ -115,7 +118,7 @@ func (d *Device) attempt(parent context.Context, delay time.Duration) error {
 	if err != nil {
 		return err
 	}
-	return newConnection(d, l).run(ctx)
+	return newTCPConnection(d, l).run(ctx)
 }
 
 // arm takes the function that ends an attempt, and reports whether there is to be one.

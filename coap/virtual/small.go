@@ -31,7 +31,7 @@ func (c *connection) onPing(m coap.Message) error {
 // the request but the board's own next one, because only the DTLS channel puts
 // it in. A Core does without the channel.
 func (c *connection) answerID(m coap.Message) uint16 {
-	if c.d.os.core {
+	if c.d.os.core || c.udp != nil {
 		return m.ID
 	}
 	return c.nextID()
@@ -53,9 +53,15 @@ func (c *connection) onSignal(m coap.Message) error {
 	return c.send(coap.AckCode(c.answerID(m), m.Token, codes.Changed))
 }
 
-// onKeyChange acknowledges; there is no session to forget on TCP. The ACK
+// onKeyChange acknowledges; over UDP the device then forgets its session. There is no session to forget on TCP. The ACK
 // carries the board's own next id, as that of a ping does. A Core does nothing.
-func (c *connection) onKeyChange() error {
+func (c *connection) onKeyChange(m coap.Message) error {
+	if c.udp != nil {
+		if err := c.send(coap.Ack(m.ID)); err != nil {
+			return err
+		}
+		return errForgotten
+	}
 	if c.d.os.core {
 		return nil
 	}

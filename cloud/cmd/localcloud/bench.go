@@ -125,7 +125,7 @@ func (c *benchCmd) running(ctx context.Context) (*bench.Cloud, error) {
 // onThisMachine finds out where devices connect, and how to look at the process.
 func (c *benchCmd) onThisMachine(ctx context.Context, conn *connection, out *bench.Cloud) (tcp string, err error) {
 	if tcp = c.TCP; tcp == "" {
-		if tcp, err = tcpOf(ctx, conn); err != nil {
+		if tcp, _, err = devicesOf(ctx, conn); err != nil {
 			return "", err
 		}
 	}

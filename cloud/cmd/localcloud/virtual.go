@@ -6,6 +6,7 @@ import (
 	"crypto/rsa"
 	"crypto/x509"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -36,7 +37,7 @@ type virtualCmd struct {
 	HTTP      string       `name:"http" help:"The cloud's address, such as http://192.168.1.5:8080; without it the cloud on this machine." placeholder:"URL"`
 	Token     cloud.Secret `help:"Access token with which devices are registered." placeholder:"TOKEN" env:"LOCALCLOUD_TOKEN"`
 	TCP       string       `name:"tcp" help:"Where devices connect; without it port 5683 of the cloud." placeholder:"ADDR"`
-	UDP       string       `name:"udp" help:"Where newer boards connect; not used yet." placeholder:"ADDR"`
+	UDP       udpFlag      `name:"udp" help:"Be newer boards, over UDP. Where they connect; without ADDR port 5684 of the cloud." placeholder:"[ADDR]"`
 	ServerKey string       `help:"File with the server's public key, as keys export writes; without it the cloud is asked." placeholder:"FILE"`
 	Data      string       `help:"Data directory of the cloud on this machine (default: ${data})." placeholder:"DIR" env:"LOCALCLOUD_DATA"`
 
@@ -54,8 +55,8 @@ func (*virtualCmd) Help() string {
 type target struct {
 	api       *client.Client // nil: unknown
 	registers bool           // the client may register devices
-	tcp       string
-	serverKey *rsa.PublicKey
+	tcp, udp  string
+	serverKey *rsa.PublicKey // nil: over UDP
 }
 
 // Run runs devices until ctx ends.
@@ -67,6 +68,9 @@ func (c *virtualCmd) Run(ctx context.Context, t *terminal) error {
 	logger := slog.New(slog.NewTextHandler(t.err, &slog.HandlerOptions{Level: c.LogLevel}))
 	config := virtual.Config{
 		ServerKey: to.serverKey, Dial: dialTCP(to.tcp), OS: virtual.Version(c.OS), Reconnect: true, Logger: logger,
+	}
+	if err := to.overUDP(ctx, c, &config); err != nil {
+		return err
 	}
 	if c.Stdio {
 		return c.one(ctx, t, to, config)
@@ -83,16 +87,20 @@ func dialTCP(address string) func(context.Context) (net.Conn, error) {
 
 // target finds out where to connect: what the flags do not say, the cloud is asked.
 func (c *virtualCmd) target(ctx context.Context) (target, error) {
-	to := target{tcp: c.TCP}
+	to := target{tcp: c.TCP, udp: c.UDP.address}
 	var err error
 	if c.HTTP != "" {
 		err = c.elsewhere(&to)
 	}
-	here := c.HTTP == "" && (c.TCP == "" || c.ServerKey == "")
+	known := c.TCP != ""
+	if c.UDP.wanted {
+		known = c.UDP.address != ""
+	}
+	here := c.HTTP == "" && (!known || c.ServerKey == "")
 	if err == nil && (here || c.Data != "" && c.Token == "") {
 		err = c.here(ctx, &to)
 	}
-	if err == nil {
+	if err == nil && !c.UDP.wanted {
 		to.serverKey, err = readServerKey(ctx, c.ServerKey, to.api)
 	}
 	return to, err
@@ -112,6 +120,9 @@ func (c *virtualCmd) elsewhere(to *target) error {
 	if to.tcp == "" {
 		to.tcp = net.JoinHostPort(u.Hostname(), "5683")
 	}
+	if to.udp == "" {
+		to.udp = net.JoinHostPort(u.Hostname(), "5684")
+	}
 	return nil
 }
 
@@ -122,27 +133,41 @@ func (c *virtualCmd) here(ctx context.Context, to *target) error {
 		return err
 	}
 	to.api, to.registers = conn.Client, true
+	tcp, udp, err := devicesOf(ctx, conn)
 	if to.tcp == "" {
-		to.tcp, err = tcpOf(ctx, conn)
+		to.tcp = tcp
+	}
+	if to.udp == "" {
+		to.udp = udp
+	}
+	if err == nil && c.UDP.wanted && to.udp == "" {
+		err = errors.New("the cloud on this machine serves no UDP; see its log, or choose an address with serve --udp")
 	}
 	return err
 }
 
-// tcpOf asks a cloud on this machine where its devices connect.
-func tcpOf(ctx context.Context, conn *connection) (string, error) {
+// devicesOf asks a cloud on this machine where its devices connect; udp is empty when it serves none.
+func devicesOf(ctx context.Context, conn *connection) (tcp, udp string, err error) {
 	s, err := conn.Status(ctx)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	var more serverStatus
 	if err := s.Decode(&more); err != nil {
-		return "", err
+		return "", "", err
 	}
 	address, err := net.ResolveTCPAddr("tcp", more.Listeners.TCP)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
-	return onLoopback(address), nil
+	if more.Listeners.UDP != "" {
+		address, err := net.ResolveUDPAddr("udp", more.Listeners.UDP)
+		if err != nil {
+			return "", "", err
+		}
+		udp = onLoopback(address)
+	}
+	return onLoopback(address), udp, nil
 }
 
 // readServerKey reads the server's public key from the file, or asks the cloud if there is no file.
@@ -171,17 +196,12 @@ func (c *virtualCmd) fleet(ctx context.Context, t *terminal, to target, config v
 	if c.ID != "" || c.Key != "" {
 		return usagef("--id and --key go with --stdio")
 	}
-	key, err := keys.GenerateDeviceRSA()
+	public, err := fleetKey(&config)
 	if err != nil {
 		return err
 	}
-	config.Key = key
 	fleet := virtual.Fleet{N: c.N, Device: config, Interval: c.Interval, Ramp: c.Ramp, Seed: c.Seed}
 	if to.registers {
-		public, err := keys.NewRSAPublicKey(&key.PublicKey)
-		if err != nil {
-			return err
-		}
 		if err := registerAll(ctx, t, to.api, &fleet, public); err != nil {
 			return err
 		}
@@ -199,6 +219,19 @@ func (c *virtualCmd) fleet(ctx context.Context, t *terminal, to target, config v
 		return nil
 	}
 	return err
+}
+
+// fleetKey makes the one key of a fleet.
+func fleetKey(config *virtual.Config) (keys.PublicKey, error) {
+	if config.UDP != nil {
+		return ensureECKey("", config)
+	}
+	key, err := keys.GenerateDeviceRSA()
+	if err != nil {
+		return keys.PublicKey{}, err
+	}
+	config.Key = key
+	return keys.NewRSAPublicKey(&key.PublicKey)
 }
 
 // showFleet prints the progress every few seconds, and the sum at the end.

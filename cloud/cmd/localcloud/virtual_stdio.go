@@ -20,20 +20,28 @@ func (c *virtualCmd) one(ctx context.Context, t *terminal, to target, config vir
 		}
 		config.ID = id
 	}
-	var err error
-	if config.Key, err = readDeviceKey(c.Key); err != nil {
+	public, err := c.deviceKey(&config)
+	if err != nil {
 		return err
 	}
 	if to.registers {
-		public, err := keys.NewRSAPublicKey(&config.Key.PublicKey)
-		if err != nil {
-			return err
-		}
 		if err := register(ctx, to.api, config.ID, public); err != nil {
 			return err
 		}
 	}
 	return virtual.ServeStdio(ctx, virtual.New(config), t.in, t.out)
+}
+
+// deviceKey gives the device its private key, and returns the public half.
+func (c *virtualCmd) deviceKey(config *virtual.Config) (keys.PublicKey, error) {
+	if config.UDP != nil {
+		return ensureECKey(c.Key, config)
+	}
+	var err error
+	if config.Key, err = readDeviceKey(c.Key); err != nil {
+		return keys.PublicKey{}, err
+	}
+	return keys.NewRSAPublicKey(&config.Key.PublicKey)
 }
 
 // readDeviceKey reads a device's private key from a file; without one it makes a key.

@@ -162,7 +162,7 @@ func TestTheListenerKnowsTheKeyThatWasProved(t *testing.T) {
 func TestHandshakesSucceedOnABadNetwork(t *testing.T) {
 	for seed := range uint64(20) {
 		inWorld(t, func(w *world) {
-			w.net.fate = unreliable(seed, 0.3, 0.1, 300*time.Millisecond)
+			w.net.become(unreliable(seed, 0.3, 0.1, 300*time.Millisecond))
 			tries := 0
 			for {
 				tries++
@@ -175,7 +175,7 @@ func TestHandshakesSucceedOnABadNetwork(t *testing.T) {
 					t.Errorf("seed %d: %v after %d tries", seed, err, tries)
 					return
 				}
-				w.net.fate = nil
+				w.net.become(nil)
 				d := &device{world: w, socket: s, session: session}
 				d.say("hello")
 				d.want("hello")
@@ -329,14 +329,14 @@ func TestAnAttackerGetsNothing(t *testing.T) {
 func TestAFloodOfClientHellosCostsNoState(t *testing.T) {
 	inWorld(t, func(w *world) {
 		received, sent := 0, 0
-		w.net.fate = func(from, _ netip.AddrPort, b []byte) (int, time.Duration) {
+		w.net.become(func(from, _ netip.AddrPort, b []byte) (int, time.Duration) {
 			if from == server {
 				sent += len(b)
 			} else {
 				received += len(b)
 			}
 			return 1, 0
-		}
+		})
 		for i := range 3000 {
 			c := NewClient(time.Now(), ClientConfig{Shape: Shape(i % 3)})
 			from := w.net.listen(netip.AddrPortFrom(netip.AddrFrom4([4]byte{10, 1, byte(i >> 8), byte(i)}), 5))
@@ -346,6 +346,7 @@ func TestAFloodOfClientHellosCostsNoState(t *testing.T) {
 			}
 		}
 		synctest.Wait()
+		w.net.become(nil)
 		if stats := w.listener.Stats(); stats.Cookies != 3000 || stats.Begun != 0 || stats.Sessions != 0 {
 			t.Errorf("%+v", stats)
 		}
@@ -527,8 +528,11 @@ func TestCloseNotifyGoesBothWaysAndOnlyOnPurpose(t *testing.T) {
 		b, _ = d.session.seal(nil, typeAlert, []byte{1, 0})
 		d.socket.WriteToUDPAddrPort(b, server)
 		synctest.Wait()
-		if d.box.closed != closeNotify {
-			t.Errorf("%v", d.box.closed)
+		d.box.mu.Lock()
+		closed := d.box.closed
+		d.box.mu.Unlock()
+		if closed != closeNotify {
+			t.Errorf("%v", closed)
 		}
 		if stats := w.listener.Stats(); stats.Sessions != 0 {
 			t.Errorf("%+v", stats)

@@ -36,6 +36,13 @@ type network struct {
 
 func newNetwork() *network { return &network{sockets: make(map[netip.AddrPort]*socket)} }
 
+// become changes what the network does to datagrams.
+func (n *network) become(fate func(from, to netip.AddrPort, b []byte) (copies int, delay time.Duration)) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.fate = fate
+}
+
 // unreliable loses, doubles and delays by chance.
 func unreliable(seed uint64, loss, double float64, spread time.Duration) func(_, _ netip.AddrPort, _ []byte) (int, time.Duration) {
 	var mu sync.Mutex
