@@ -138,7 +138,7 @@ func (s *server) openHTTPS(c settings) error {
 
 // httpListeners returns the sockets that the HTTP server accepts from.
 func (s *server) httpListeners() []net.Listener {
-	all := []net.Listener{s.httpSocket}
+	all := []net.Listener{jsonErrors{s.httpSocket}}
 	if s.httpsSocket != nil {
 		all = append(all, tls.NewListener(s.httpsSocket, s.certificates.config()))
 	}
