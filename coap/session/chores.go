@@ -3,6 +3,8 @@ package session
 import (
 	"context"
 	"fmt"
+	"net"
+	"net/netip"
 	"time"
 
 	"localcloud/cloud"
@@ -142,7 +144,7 @@ func (p *Peer) arrive(ctx context.Context, h coap.Hello) {
 		return
 	}
 	p.record.ID = id
-	address, ours := p.channel.RemoteAddr().String(), hostOf(p.channel.LocalAddr())
+	address, ours := p.channel.RemoteAddr().String(), knownHost(p.channel.LocalAddr())
 	err := p.update(func(r *cloud.Device) {
 		recordHello(r, h)
 		r.LastHandshake, r.LastHeard, r.LastAddress = p.LastHeard(), p.LastHeard(), address
@@ -156,6 +158,15 @@ func (p *Peer) arrive(ctx context.Context, h coap.Hello) {
 		p.peers.cfg.Logger.Warn("device's record not stored", "device", id, "err", err)
 	}
 	p.online(ctx, p.begun, nil)
+}
+
+// knownHost returns the host of one of our addresses, "" when all that is known is that the socket listens on all of them.
+func knownHost(a net.Addr) string {
+	host := hostOf(a)
+	if ip, err := netip.ParseAddr(host); err == nil && ip.IsUnspecified() {
+		return ""
+	}
+	return host
 }
 
 // returned takes a device online that went on with its session, if it is still the device that we know.

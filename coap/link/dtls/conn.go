@@ -29,6 +29,7 @@ type Conn struct {
 	mu      sync.Mutex
 	session *Session
 	address netip.AddrPort // where its newest record came from; invalid: none came since the session was restored
+	local   netip.Addr     // our address that it came to; invalid: unknown
 	id      keys.DeviceID  // zero until Bind
 }
 
@@ -43,8 +44,16 @@ func (c *Conn) RemoteAddr() netip.AddrPort {
 	return c.address
 }
 
-// LocalAddr returns the address of the socket.
-func (c *Conn) LocalAddr() net.Addr { return c.listener.socket.LocalAddr() }
+// LocalAddr returns our address that the session's newest record came to, or that of the socket where it is not known.
+func (c *Conn) LocalAddr() net.Addr {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	address, ok := c.listener.socket.LocalAddr().(*net.UDPAddr)
+	if !ok || !c.local.IsValid() {
+		return c.listener.socket.LocalAddr()
+	}
+	return net.UDPAddrFromAddrPort(netip.AddrPortFrom(c.local, uint16(address.Port)))
+}
 
 // Bind says which device this is, so that a record of type 254 finds the session.
 func (c *Conn) Bind(id keys.DeviceID) {
@@ -62,12 +71,12 @@ func (c *Conn) write(kind byte, content []byte) error {
 	defer c.listener.buffers.Put(buffer)
 	c.mu.Lock()
 	datagram, err := c.session.seal((*buffer)[:0], kind, content)
-	to := c.address
+	to, from := c.address, c.local
 	c.mu.Unlock()
 	if err != nil {
 		return err
 	}
-	return c.listener.send(datagram, to)
+	return c.listener.send(datagram, to, from)
 }
 
 // Close forgets the session: no record of it is taken any more. With notify it tells the device, which then throws the
@@ -123,8 +132,9 @@ func (c *Conn) open(r *record, from netip.AddrPort) (kind byte, content []byte, 
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	kind, content, newest, err := c.session.open(r)
-	if err == nil && newest && c.address != from {
-		c.address, movedHere = from, true
+	if err == nil && newest {
+		movedHere = c.address != from
+		c.address, c.local = from, c.listener.cameTo
 	}
 	return kind, content, movedHere, err
 }

@@ -44,12 +44,14 @@ type handshaker struct {
 type waiting struct {
 	datagram []byte
 	from     netip.AddrPort
+	cameTo   netip.Addr
 }
 
 // underWay is one handshake. Only run's goroutine uses it.
 type underWay struct {
 	*serverHandshake
 	from  netip.AddrPort
+	local netip.Addr // our address that it came to
 	begun time.Time
 	conn  *Conn // once it is done
 }
@@ -77,7 +79,7 @@ func (h *handshaker) queue(datagram []byte, from netip.AddrPort) {
 		h.listener.counts.busy.Add(1)
 		return
 	}
-	h.waiting <- waiting{slices.Clone(datagram), from} // only the reader sends: there is room
+	h.waiting <- waiting{slices.Clone(datagram), from, h.listener.cameTo} // only the reader sends: there is room
 }
 
 // run does handshakes until ctx ends.
@@ -107,7 +109,7 @@ func (h *handshaker) receive(now time.Time, w waiting) {
 	u := h.open[w.from]
 	if r, _, err := parseRecord(w.datagram); err == nil {
 		if hello, f, ok := readClientHello(&r); ok && (u == nil || u.clientRandom != hello.random) {
-			h.begin(now, w.from, &r, f, &hello)
+			h.begin(now, w, &r, f, &hello)
 			return
 		}
 	}
@@ -126,7 +128,7 @@ func (h *handshaker) receive(now time.Time, w waiting) {
 	case u.done && !wasDone:
 		h.establish(u)
 	}
-	h.send(out, w.from)
+	h.send(out, u)
 }
 
 // locked runs f while nobody else uses the session, if there is one already.
@@ -140,11 +142,11 @@ func (u *underWay) locked(f func()) {
 
 // begin answers a ClientHello with a good cookie. One that came from there before is forgotten; its session, if it has
 // one, lives until the device's new one takes its place.
-func (h *handshaker) begin(now time.Time, from netip.AddrPort, r *record, f fragment, hello *clientHello) {
+func (h *handshaker) begin(now time.Time, w waiting, r *record, f fragment, hello *clientHello) {
 	h.listener.counts.begun.Add(1)
 	var cid CID
 	rand.Read(cid[:])
-	u := &underWay{from: from, begun: now}
+	u := &underWay{from: w.from, local: w.cameTo, begun: now}
 	hs, err := beginServerHandshake(h.listener.cfg.Key, cid, r.number, f, hello)
 	if err != nil {
 		u.serverHandshake = &serverHandshake{}
@@ -154,9 +156,9 @@ func (h *handshaker) begin(now time.Time, from netip.AddrPort, r *record, f frag
 	u.serverHandshake = hs
 	h.makeRoom()
 	h.mu.Lock()
-	h.open[from] = u
+	h.open[u.from] = u
 	h.mu.Unlock()
-	h.send(u.send(now), from)
+	h.send(u.send(now), u)
 }
 
 // makeRoom forgets the oldest handshake when there are too many.
@@ -186,13 +188,14 @@ func (h *handshaker) establish(u *underWay) {
 	l := h.listener
 	l.counts.ended.Add(1)
 	u.conn = l.newConn(u.session, u.from)
+	u.conn.local = u.local
 	u.conn.receiver = l.cfg.Open(u.conn)
 	l.add(u.conn)
 }
 
 // tick sends flights again and ends what took too long.
 func (h *handshaker) tick(now time.Time) {
-	for from, u := range h.open {
+	for _, u := range h.open {
 		switch {
 		case now.Sub(u.begun) >= handshakeTime:
 			h.drop(u)
@@ -200,14 +203,14 @@ func (h *handshaker) tick(now time.Time) {
 				h.fail(u, nil)
 			}
 		case !u.done && !u.out.again.IsZero() && !now.Before(u.out.again):
-			h.send(u.send(now), from)
+			h.send(u.send(now), u)
 		}
 	}
 }
 
-func (h *handshaker) send(datagrams [][]byte, to netip.AddrPort) {
+func (h *handshaker) send(datagrams [][]byte, to *underWay) {
 	for _, d := range datagrams {
-		_ = h.listener.send(d, to) // the client asks again
+		_ = h.listener.send(d, to.from, to.local) // the client asks again
 	}
 }
 

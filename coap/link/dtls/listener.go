@@ -25,6 +25,13 @@ type PacketConn interface {
 	Close() error
 }
 
+// answering is a PacketConn that knows to which address of the machine a datagram came, and answers from there.
+type answering interface {
+	PacketConn
+	readFromTo(b, control []byte) (n int, from netip.AddrPort, to netip.Addr, err error)
+	writeFrom(b []byte, to netip.AddrPort, from netip.Addr) error
+}
+
 // Config is what a Listener needs to know.
 type Config struct {
 	Key *ecdsa.PrivateKey // the server's, on P-256
@@ -49,6 +56,8 @@ type Listener struct {
 	buffers    sync.Pool // of *[]byte, for datagrams to send
 	counts     counts
 	closing    atomic.Bool
+
+	cameTo netip.Addr // our address that the datagram under way came to; only Serve's goroutine uses it
 
 	mu        sync.RWMutex
 	byCID     map[CID]*Conn            // all sessions
@@ -127,9 +136,9 @@ func (l *Listener) Serve(ctx context.Context) error {
 	for _, h := range l.handshakes {
 		all.Go(func() { h.run(ctx) })
 	}
-	buffer := make([]byte, maxDatagram+1)
+	buffer, control := make([]byte, maxDatagram+1), make([]byte, 128)
 	for pause := time.Duration(0); ; {
-		n, from, err := l.socket.ReadFromUDPAddrPort(buffer)
+		n, from, err := l.read(buffer, control)
 		switch {
 		case err == nil:
 			pause = 0
@@ -144,6 +153,14 @@ func (l *Listener) Serve(ctx context.Context) error {
 			time.Sleep(pause)
 		}
 	}
+}
+
+func (l *Listener) read(b, control []byte) (n int, from netip.AddrPort, err error) {
+	if s, ok := l.socket.(answering); ok {
+		n, from, l.cameTo, err = s.readFromTo(b, control)
+		return n, from, err
+	}
+	return l.socket.ReadFromUDPAddrPort(b)
 }
 
 // receive takes one datagram, which it changes.
@@ -266,12 +283,16 @@ func (l *Listener) sendCookie(r *record, f fragment, h *clientHello, from netip.
 	l.counts.cookies.Add(1)
 	body := appendHelloVerifyRequest(nil, l.cookies.make(time.Now(), from, h))
 	answer := record{kind: typeHandshake, number: r.number, body: appendMessage(nil, msgHelloVerifyRequest, f.sequence, body)}
-	_ = l.send(answer.appendTo(nil), from)
+	_ = l.send(answer.appendTo(nil), from, l.cameTo)
 }
 
-func (l *Listener) send(datagram []byte, to netip.AddrPort) error {
+// send sends a datagram, from one of our addresses if it is valid.
+func (l *Listener) send(datagram []byte, to netip.AddrPort, from netip.Addr) error {
 	if !to.IsValid() {
 		return errNowhere
+	}
+	if s, ok := l.socket.(answering); ok && from.IsValid() {
+		return s.writeFrom(datagram, to, from)
 	}
 	_, err := l.socket.WriteToUDPAddrPort(datagram, to)
 	return err
