@@ -241,7 +241,7 @@ func TestRecordingsRotateWithinTheirBound(t *testing.T) {
 	write := func() error {
 		return tp.write([]batch{{n: 1, at: 1, frames: appendFrame(nil, line)}}, 0)
 	}
-	for range 800 { // 48 MB
+	for range 500 { // 30 MB
 		if err := write(); err != nil {
 			t.Fatal(err)
 		}

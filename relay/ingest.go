@@ -202,6 +202,9 @@ func (r *Relay) readLines(s *stream, nc net.Conn, body io.Reader) error {
 		if n > 0 {
 			r.take(s, &split, buf[:n], false)
 		}
+		if n == len(buf) && n < fastRead {
+			buf = make([]byte, fastRead)
+		}
 		if err != nil {
 			if errors.Is(err, io.EOF) { // not ErrUnexpectedEOF
 				r.take(s, &split, nil, true)

@@ -6,6 +6,7 @@ import "bytes"
 const (
 	maxLine  = 64 << 10 // bytes of one line; what is longer is cut, and counted
 	readSize = 16 << 10 // bytes read from a device at a time
+	fastRead = 64 << 10 // from one that fills these
 )
 
 // Frames are lines in the one form in which they are kept and sent:

@@ -67,10 +67,12 @@ func (r *Relay) recordLocked(device string) *Record {
 	return rec
 }
 
-// calling is an invitation under way. While it is there no second one begins.
+// calling is an invitation under way. While it is there no second one begins:
+// a device that asks meanwhile is served by it, unless it fails.
 type calling struct {
-	again     bool // a request came meanwhile
+	hurry     chan struct{} // one place: the device has asked, so there is nothing to wait for
 	announced string
+	asked     bool // meanwhile
 }
 
 // listen hears devices that look for the relay, until ctx ends.
@@ -234,34 +236,44 @@ func (r *Relay) invite(device, announced string, delay time.Duration) {
 		return // not asked for, and not ours
 	}
 	if c := r.calls[device]; c != nil {
-		if announced != "" {
-			c.again, c.announced = true, announced
+		if delay == 0 {
+			c.announced, c.asked = announced, true
+			select {
+			case c.hurry <- struct{}{}:
+			default:
+			}
 		}
 		return
 	}
 	if len(r.calls) >= maxCalls || r.context.Err() != nil {
 		return
 	}
-	r.calls[device] = &calling{announced: announced}
-	r.work.Go(func() { r.callUntilDone(device, delay) })
+	c := &calling{hurry: make(chan struct{}, 1), announced: announced}
+	r.calls[device] = c
+	r.work.Go(func() { r.callUntilDone(device, c, delay) })
 }
 
-func (r *Relay) callUntilDone(device string, delay time.Duration) {
-	if delay > 0 && !r.pause(delay) {
-		return
+// callUntilDone calls a device, and once more for each time that this failed and the device has asked meanwhile.
+func (r *Relay) callUntilDone(device string, c *calling, delay time.Duration) {
+	timer := time.NewTimer(delay)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-c.hurry:
+	case <-r.context.Done():
 	}
-	for {
+	for r.context.Err() == nil {
 		r.mu.Lock()
-		c := r.calls[device]
 		announced := c.announced
-		c.again = false
+		if announced == "" {
+			announced = r.recordLocked(device).Announced // the last time
+		}
+		c.asked = false
 		s := r.liveliestLocked(device)
 		r.mu.Unlock()
-		if s == nil || s.quiet() >= aliveFor {
-			r.call(device, announced)
-		}
+		called := s != nil && s.quiet() < aliveFor || r.call(device, announced)
 		r.mu.Lock()
-		if !c.again {
+		if called || !c.asked {
 			delete(r.calls, device)
 			r.mu.Unlock()
 			return
@@ -270,30 +282,30 @@ func (r *Relay) callUntilDone(device string, delay time.Duration) {
 	}
 }
 
-// call draws a nonce and calls the device's function with our address, port and the nonce.
-func (r *Relay) call(device, announced string) {
+// call draws a nonce and calls the device's function with our address, port and the nonce. It reports whether the device took it.
+func (r *Relay) call(device, announced string) bool {
 	ctx, cancel := context.WithTimeout(r.context, callTime)
 	defer cancel()
 	d, err := r.Cloud.Device(ctx, device)
 	if err != nil {
 		r.callFailed(device, err)
-		return
+		return false
 	}
 	from := expected(d, announced)
 	if len(from) == 0 && !r.AnyAddress {
 		r.callFailed(device, fmt.Errorf("the address it announced is none: %q", printable(announced)))
-		return
+		return false
 	}
 	ours, err := r.addressFor(d, announced)
 	if err != nil {
 		r.callFailed(device, err)
-		return
+		return false
 	}
 	nonce := r.tickets.issue(device, from, time.Now())
 	argument := ours.String() + "," + nonce
 	if len(argument) > maxArgument {
 		r.callFailed(device, fmt.Errorf("%q and a nonce are more than %d bytes", ours, maxArgument))
-		return
+		return false
 	}
 	r.counts.calls.Add(1)
 	began := time.Now()
@@ -304,7 +316,7 @@ func (r *Relay) call(device, announced string) {
 	value, err := r.Cloud.Call(ctx, device, functionDevices, argument)
 	if err != nil {
 		r.callFailed(device, err)
-		return
+		return false
 	}
 	r.mu.Lock()
 	r.recordLocked(device).Returned = &value
@@ -312,6 +324,7 @@ func (r *Relay) call(device, announced string) {
 	r.log.Info("device called", "device", device, "told", ours.String(), "returned", value,
 		"took", time.Since(began).Round(time.Millisecond).String())
 	r.work.Go(func() { r.watchFor(d, announced, began) })
+	return true
 }
 
 // told is an address as devices are given it.

@@ -97,24 +97,51 @@ func TestARequestDuringASilenceIsAnsweredWhenNothingComes(t *testing.T) {
 }
 
 func TestWhileACallIsUnderWayThereIsNoSecondOne(t *testing.T) {
-	w := newWorld(t)
-	proceed := make(chan struct{})
-	w.cloud.answer = func(call) (int32, error) { <-proceed; return 0, nil }
-	w.cloud.event(photon, "devicesRequest", "127.0.0.1")
-	w.called()
-	for range 10 {
+	for _, fails := range []bool{false, true} {
+		w := newWorld(t)
+		proceed := make(chan error)
+		w.cloud.answer = func(call) (int32, error) { return 0, <-proceed }
 		w.cloud.event(photon, "devicesRequest", "127.0.0.1")
+		w.called()
+		for range 10 {
+			w.cloud.event(photon, "devicesRequest", "127.0.0.1")
+		}
+		w.notCalled()
+		if fails {
+			proceed <- cloud.E("call", cloud.Timeout, nil)
+			w.called() // for the ten together
+		}
+		proceed <- nil
+		w.eventually("the call is over", func() bool {
+			w.relay.mu.Lock()
+			defer w.relay.mu.Unlock()
+			return len(w.relay.calls) == 0
+		})
+		w.notCalled()
+		w.stop()
 	}
-	w.notCalled()
-	proceed <- struct{}{}
-	w.called() // the ten together
-	close(proceed)
-	w.eventually("the call is over", func() bool {
-		w.relay.mu.Lock()
-		defer w.relay.mu.Unlock()
-		return len(w.relay.calls) == 0
+}
+
+func TestADeviceThatAsksDoesNotWaitForAnInvitation(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		fake := newFakeCloud()
+		r, err := New(Config{Cloud: fake, Advertise: netip.MustParseAddrPort("192.168.1.5:8070")})
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.invite(photon, "", inviteDelay) // it has just come online
+		r.requested(photon, "192.168.1.9")
+		synctest.Wait()
+		if got := len(fake.calls); got != 1 {
+			t.Errorf("%d calls at once", got)
+		}
+		time.Sleep(time.Minute)
+		if got := len(fake.calls); got != 1 {
+			t.Errorf("%d calls in the end", got)
+		}
+		r.end(errStopping)
+		r.work.Wait()
 	})
-	w.notCalled()
 }
 
 func TestWhatIsWrongWithACallIsSaid(t *testing.T) {

@@ -59,6 +59,10 @@ func (r *Relay) resumeAt(q *http.Request, c *channel) uint64 {
 // stream answers with the lines of a channel, for ever: 200 at once, also when
 // no device was ever there. It writes to the connection itself, many lines at a time.
 func (r *Relay) stream(w http.ResponseWriter, q *http.Request, c *channel, reader reading, st style) {
+	if q.Method == http.MethodHead {
+		w.Header().Set("Content-Type", "text/event-stream")
+		return
+	}
 	ctx, release := reader.hold(r.context)
 	defer release()
 	if r.counts.viewers.Add(1) > maxViewers {

@@ -132,7 +132,7 @@ func TestBrowsersAreToldWhatTheyLost(t *testing.T) {
 	sent := make(chan bool)
 	go func() {
 		defer close(sent)
-		for range 1500 { // 90 MB: more than all buffers on the way
+		for range 700 { // 42 MB: more than all buffers on the way
 			d.Conn.Write([]byte(line))
 		}
 	}()
@@ -141,7 +141,7 @@ func TestBrowsersAreToldWhatTheyLost(t *testing.T) {
 	case <-time.After(bound):
 		t.Fatal("a slow viewer held the device up")
 	}
-	w.eventually("all is here", func() bool { return w.relay.figures().Lines == 1500 })
+	w.eventually("all is here", func() bool { return w.relay.figures().Lines == 700 })
 	for p, want := range map[*peer]string{old: "\n: lost ", own: "\nevent: lost\ndata: "} {
 		p.SetReadDeadline(time.Now().Add(bound))
 		var b strings.Builder

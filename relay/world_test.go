@@ -41,6 +41,7 @@ type fakeCloud struct {
 	address netip.Addr
 	yields  map[int]func(Notice)
 	n       int
+	many    int // more devices, 1 to many in 24 hex digits
 }
 
 func newFakeCloud() *fakeCloud {
@@ -97,11 +98,15 @@ func (c *fakeCloud) Device(_ context.Context, name string) (Device, error) {
 func (c *fakeCloud) Devices(context.Context) ([]Device, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	return []Device{
+	list := []Device{
 		{ID: photon, Name: "kitchen", Online: true, Address: c.address},
 		{ID: core, Name: "garden", Online: true, Address: c.address},
 		{ID: argon, Name: "attic", Online: false},
-	}, nil
+	}
+	for i := range c.many {
+		list = append(list, Device{ID: fmt.Sprintf("%024x", i+1), Online: true, Address: c.address})
+	}
+	return list, nil
 }
 
 func (c *fakeCloud) Call(_ context.Context, id, function, argument string) (int32, error) {
@@ -131,7 +136,7 @@ func (c *fakeCloud) Access(secret string) (Access, error) {
 
 // world is a relay that serves on loopback.
 type world struct {
-	t       *testing.T
+	t       testing.TB
 	cloud   *fakeCloud
 	relay   *Relay
 	address string
@@ -139,7 +144,7 @@ type world struct {
 	stop    func()
 }
 
-func newWorld(t *testing.T, change ...func(*Config)) *world {
+func newWorld(t testing.TB, change ...func(*Config)) *world {
 	t.Helper()
 	w := &world{t: t, cloud: newFakeCloud(), log: &logBuffer{}}
 	w.start("127.0.0.1:0", change...)
@@ -264,7 +269,7 @@ func (w *world) stream(name string) *stream {
 
 // peer is a raw connection.
 type peer struct {
-	t *testing.T
+	t testing.TB
 	net.Conn
 	in *bufio.Reader
 }
@@ -300,7 +305,7 @@ func (p *peer) wantStatus(code int) string {
 
 // viewer is an SSE stream as a browser reads it.
 type viewing struct {
-	t    *testing.T
+	t    testing.TB
 	resp *http.Response
 	in   *bufio.Reader
 	end  context.CancelFunc
