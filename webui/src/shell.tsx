@@ -27,7 +27,14 @@ const groups: ReadonlyArray<readonly [string, readonly Item[]]> = [
       { to: 'connect', icon: 'plus', text: t.nav.connect },
     ],
   ],
-  [t.nav.data, [{ to: 'events', icon: 'events', text: t.nav.events }]],
+  [
+    t.nav.data,
+    [
+      { to: 'events', icon: 'events', text: t.nav.events },
+      { to: 'relay', icon: 'relay', text: t.nav.relay, admin: true },
+      { to: 'integrations', icon: 'hooks', text: t.nav.hooks },
+    ],
+  ],
   [
     t.nav.access,
     [

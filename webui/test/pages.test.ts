@@ -26,6 +26,7 @@ beforeAll(async () => {
   await ask(furnished, 'POST', '/v1/localcloud/users', { name: 'ben', password: 'battery staple' });
   await ask(furnished, 'POST', '/v1/localcloud/tokens', { user: owner.name, note: 'Node-RED in the workshop', scopes: ['events'] });
   await ask(furnished, 'POST', '/v1/localcloud/tokens', { user: owner.name, note: 'hallway display', scopes: ['read-only', `device:${one}`], expires_in: 86_400 * 3 });
+  await ask(furnished, 'POST', '/v1/integrations', { event: 'workshop/', url: 'https://hooks.example/log', name: 'workshop log' });
   stranger = await Board.start(furnished.cloud, [], { id: '2b0021000c47363330353437' });
   const context = await browser.newContext();
   const { page } = await watch(context, furnished.cloud.url);
@@ -93,12 +94,18 @@ const views: View[] = [
     ready: 'Publish',
     act: async (page) => {
       await publish(page);
-      await page.getByText('greenhouse/climate').first().click();
+      await page.locator('.log').hover(); // rows stand still below the mouse
+      await page.getByText('greenhouse/climate', { exact: true }).first().click();
       await page.getByRole('dialog').getByText('percent').waitFor();
     },
   },
   { name: 'tokens', path: 'tokens', ready: 'hallway display' },
   { name: 'new-token', path: 'tokens', ready: 'hallway display', act: (page) => page.getByRole('button', { name: 'New token' }).click() },
+  { name: 'relay', path: 'relay', ready: 'No board streams' },
+  { name: 'integrations', path: 'integrations', ready: 'workshop log' },
+  { name: 'webhook', path: 'integrations', ready: 'workshop log', act: (page) => page.getByRole('button', { name: 'New webhook' }).click() },
+  { name: 'deliveries', path: 'integrations', ready: 'workshop log', act: (page) => page.getByRole('button', { name: 'Deliveries' }).click() },
+  { name: 'offline', path: 'devices/3d0030001147353138383138', ready: 'Why it does not come' },
   { name: 'users', path: 'users', ready: 'ben' },
   { name: 'health', path: 'health', ready: 'Where it listens' },
   { name: 'settings', path: 'settings', ready: 'Use this browser’s time' },
@@ -122,6 +129,7 @@ test.each(views)('$name', async (view) => {
     for (const { width, height, theme, deep } of looks) {
       await page.setViewportSize({ width, height });
       await page.emulateMedia({ colorScheme: theme });
+      await page.waitForFunction((dark) => getComputedStyle(document.documentElement).colorScheme === (dark ? 'dark' : 'light'), theme === 'dark');
       await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
       if (shots) await shoot(page, `${view.name}-${width}-${theme}.png`);
       const look = `${width} px, ${theme}`;

@@ -94,7 +94,7 @@ export interface Status {
   users: number;
   warnings: string[];
   listeners?: { http: string; tcp: string; udp: string; relay: string };
-  addresses?: { http: string[] | null; tcp: string[] | null; udp?: string[] | null };
+  addresses?: { http: string[] | null; tcp: string[] | null; udp?: string[] | null; relay?: string[] | null };
   data?: string;
   pid?: number;
   store?: Record<string, unknown>;

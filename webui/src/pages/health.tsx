@@ -120,7 +120,7 @@ function addresses(s: Status): Fact[] {
     [t.health.forApps, list(s.addresses?.http, l?.http)],
     [t.health.forTCP, list(s.addresses?.tcp, l?.tcp)],
     [t.health.forUDP, list(s.addresses?.udp, l?.udp)],
-    [t.health.forRelay, list(null, l?.relay)],
+    [t.health.forRelay, list(s.addresses?.relay, l?.relay)],
   ];
 }
 

@@ -200,14 +200,20 @@ export async function copyText(text: string): Promise<boolean> {
   return copied;
 }
 
-export function CopyButton({ text, label, small = true }: { text: string; label: string; small?: boolean }) {
+/** Copies a text. With words, its label can be read beside the icon. */
+export function CopyButton({ text, label, words }: { text: string; label: string; words?: boolean }) {
   const [copied, setCopied] = useState(false);
   const copy = async () => {
     if (!(await copyText(text))) return toast(t.copyFailed);
     setCopied(true);
     setTimeout(() => setCopied(false), 1600);
   };
-  return <Button kind="quiet" small={small} icon={copied ? 'check' : 'copy'} aria-label={copied ? t.copied : label} title={label} onClick={() => void copy()} />;
+  const said = copied ? t.copied : label;
+  return (
+    <Button kind="quiet" small={!words} icon={copied ? 'check' : 'copy'} aria-label={said} title={label} onClick={() => void copy()}>
+      {words && said}
+    </Button>
+  );
 }
 
 export function Command({ text }: { text: string }) {

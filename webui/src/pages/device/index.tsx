@@ -13,6 +13,7 @@ import { Button, CopyButton, Dot, Empty, Failure, Page, TextField, Waiting, useA
 import { toast } from '../../ui/toast';
 import { About } from './about';
 import { Danger } from './danger';
+import { Doctor } from './doctor';
 import { DeviceEvents } from './events';
 import { Functions } from './functions';
 import { LimitNumbers, OwnPolicy } from './limits';
@@ -104,6 +105,7 @@ function Loaded({ device, error }: { device: Device; error: ApiError | null }) {
           <DeviceEvents device={device} />
         </div>
         <div class="stack">
+          {admin && !online && <Doctor device={device} />}
           <About device={device} />
           {device.limits && <LimitNumbers limits={device.limits} />}
           {admin && <OwnPolicy key={device.policy ?? ''} device={device} />}

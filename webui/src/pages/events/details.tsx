@@ -34,8 +34,8 @@ export function Details({ event: e, onClose }: { event: Event; onClose: () => vo
         {value !== undefined ? <JsonView value={value} /> : e.data === null ? <span class="faint">{t.events.noData}</span> : e.data}
       </div>
       <div class="buttons">
-        {e.data !== null && <CopyButton small={false} text={e.data} label={t.events.copyData} />}
-        <CopyButton small={false} text={whole} label={t.events.copyEvent} />
+        {e.data !== null && <CopyButton words text={e.data} label={t.events.copyData} />}
+        <CopyButton words text={whole} label={t.events.copyEvent} />
         <Button onClick={onClose} autofocus>
           {t.close}
         </Button>

@@ -42,11 +42,12 @@ export function EventsPage() {
   const [filter, setFilter] = useState<Filter>({ name: query.get('name') ?? '', text: query.get('text') ?? '', device: query.get('device') ?? '' });
   const [paused, setPaused] = useState(false);
   const [away, setAway] = useState(false); // scrolled away from the newest
+  const [aiming, setAiming] = useState(false); // the mouse is on the list: rows must not run away from it
   const [open, setOpen] = useState<Event | null>(null);
   const [asking, setAsking] = useState<'publish' | 'past' | null>(null);
   const [past, setPast] = useState<number | null>(null);
   const [cleared, setCleared] = useState(0);
-  const { view, fresh } = useView(filter, paused || away);
+  const { view, fresh } = useView(filter, paused || away || aiming);
   useEffect(() => setQuery({ ...filter }), [filter]);
   const visible = useMemo(() => cut(view, cleared), [view, cleared]);
   return (
@@ -95,7 +96,7 @@ export function EventsPage() {
               </Button>
             </span>
           </div>
-          <LogList view={visible} filtered={!!(filter.name || filter.text || filter.device)} onOpen={setOpen} onTop={(top) => setAway(!top)} />
+          <LogList view={visible} filtered={!!(filter.name || filter.text || filter.device)} onOpen={setOpen} onTop={(top) => setAway(!top)} onAim={setAiming} />
           {visible.length >= maxEvents && <p class="log-bar faint small">{t.events.dropped(count(maxEvents))}</p>}
         </div>
       ) : (
@@ -175,15 +176,16 @@ interface LogListProps {
   filtered: boolean;
   onOpen: (e: Event) => void;
   onTop?: (top: boolean) => void;
+  onAim?: (aiming: boolean) => void;
 }
 
-export function LogList({ view, filtered, onOpen, onTop }: LogListProps) {
+export function LogList({ view, filtered, onOpen, onTop, onAim }: LogListProps) {
   const narrow = useNarrow();
   if (view.length === 0) {
     return <Empty icon="events" title={filtered ? t.events.none : t.events.empty}>{filtered ? t.events.noneText : t.events.emptyText}</Empty>;
   }
   return (
-    <div class="log">
+    <div class="log" onPointerEnter={(e) => e.pointerType === 'mouse' && onAim?.(true)} onPointerLeave={() => onAim?.(false)}>
       <List label={t.events.list} items={view} rowHeight={narrow ? 58 : 36} keyOf={(e) => e.id} row={(e) => <Row event={e} onOpen={onOpen} />} {...(onTop ? { onTop } : {})} />
     </div>
   );

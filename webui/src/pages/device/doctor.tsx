@@ -1,0 +1,32 @@
+import { useState } from 'preact/hooks';
+import { api } from '../../api/client';
+import type { Device } from '../../api/types';
+import { useRepeated } from '../../store';
+import { t } from '../../texts';
+
+interface Report {
+  findings: Array<{ what: string; next: string }>;
+}
+
+/** Why a board that is offline does not come, for administrators. */
+export function Doctor({ device }: { device: Device }) {
+  const [report, setReport] = useState<Report | null>(null);
+  useRepeated((signal) => api<Report>('GET', `/v1/localcloud/devices/${device.id}/doctor`, { signal }).then(setReport), 10_000, [device.id]);
+  if (!report || report.findings.length === 0) return null;
+  return (
+    <section class="card" aria-labelledby="doctor">
+      <div class="head">
+        <h2 id="doctor">{t.device.doctor}</h2>
+        <span class="term">{t.device.doctorTerm}</span>
+      </div>
+      <ul class="stack">
+        {report.findings.map((f) => (
+          <li key={f.what}>
+            <div>{f.what}</div>
+            {f.next && <div class="soft small">{f.next}</div>}
+          </li>
+        ))}
+      </ul>
+    </section>
+  );
+}
