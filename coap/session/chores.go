@@ -216,7 +216,7 @@ func (p *Peer) id() keys.DeviceID { return p.record.ID }
 
 // keep changes the device's record, if the device is still there.
 func (p *Peer) keep(change func(*cloud.Device)) {
-	if err := p.update(change); err != nil {
+	if err := p.update(change); err != nil && cloud.KindOf(err) != cloud.NotExist { // a removed device has none
 		p.peers.cfg.Logger.Warn("device's record not stored", "device", p.id(), "err", err)
 	}
 }
