@@ -207,8 +207,6 @@ func PublicKeyOf(key crypto.Signer) (PublicKey, error) {
 	return PublicKey{}, errors.New("neither RSA nor EC")
 }
 
-func isErased(b []byte) bool {
-	return len(bytes.TrimLeft(b, "\xff")) == 0
-}
+func isErased(b []byte) bool { return bytes.Count(b, []byte{erased}) == len(b) }
 
 func bigEndian(port uint16) []byte { return binary.BigEndian.AppendUint16(nil, port) }

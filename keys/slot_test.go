@@ -119,6 +119,7 @@ func TestServerSlotRefuses(t *testing.T) {
 		{"a name that is too long", parse(func(b []byte) { b[385] = 65 }), "65 characters"},
 		{"a name with a NUL", parse(func(b []byte) { b[387] = 0 }), "letters, digits"},
 		{"a damaged key", parse(func(b []byte) { b[5] ^= 1 }), "server key"},
+		{"no key and not erased", parse(func(b []byte) { copy(b, bytes.Repeat([]byte{0x80}, 384)) }), "server key"},
 		{"another key behind it", parse(func(b []byte) { b[300] = 1 }), "other bytes"},
 	}
 	for _, tt := range tests {

@@ -129,6 +129,13 @@ func list(b *Bench, stdout, stderr io.Writer) int {
 	return 0
 }
 
+// words is an error as dfu-util words it, capitals included.
+type words string
+
+func (w words) Error() string { return string(w) }
+
+func wordsf(format string, args ...any) error { return words(fmt.Sprintf(format, args...)) }
+
 func find(b *Bench, c call) (*Board, error) {
 	fits := slices.DeleteFunc(b.boards(), func(board *Board) bool {
 		platform, _ := keys.ParsePlatform(board.Platform)
@@ -136,16 +143,16 @@ func find(b *Bench, c call) (*Board, error) {
 	})
 	switch {
 	case len(fits) == 0:
-		return nil, errors.New("No DFU capable USB device available")
+		return nil, words("No DFU capable USB device available")
 	case len(fits) > 1:
-		return nil, errors.New("More than one DFU capable USB device found! Try `--list' and specify the serial number or disconnect all but one device")
+		return nil, words("More than one DFU capable USB device found! Try `--list' and specify the serial number or disconnect all but one device")
 	}
 	return fits[0], nil
 }
 
 func (b *Board) do(c call, stdout io.Writer) error {
 	if b.get("fault") == Protected {
-		return errors.New("Error during special command \"SET_ADDRESS\" get_status: errVENDOR")
+		return words("Error during special command \"SET_ADDRESS\" get_status: errVENDOR")
 	}
 	if c.upload != "" {
 		if err := b.upload(c, stdout); err != nil {
@@ -164,18 +171,18 @@ func (b *Board) do(c call, stdout io.Writer) error {
 func (b *Board) upload(c call, stdout io.Writer) error {
 	if b.get("fault") == FirstRead {
 		b.set("fault", NoFault)
-		return errors.New("Error during upload (LIBUSB_ERROR_OTHER)")
+		return words("Error during upload (LIBUSB_ERROR_OTHER)")
 	}
 	image, err := os.ReadFile(b.image())
 	if err != nil {
 		return err
 	}
 	if c.length == 0 || c.address+c.length > len(image) {
-		return fmt.Errorf("Page at 0x%08x is not readable", c.address)
+		return wordsf("Page at 0x%08x is not readable", c.address)
 	}
 	f, err := os.OpenFile(c.upload, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
 	if err != nil {
-		return fmt.Errorf("Cannot open file %s for writing", c.upload)
+		return wordsf("Cannot open file %s for writing", c.upload)
 	}
 	_, err = f.Write(image[c.address : c.address+c.length])
 	fmt.Fprintf(stdout, "Upload\t[=========================] 100%% %12d bytes\nUpload done.\n", c.length)
@@ -185,21 +192,21 @@ func (b *Board) upload(c call, stdout io.Writer) error {
 func (b *Board) download(c call, stdout io.Writer) error {
 	data, err := os.ReadFile(c.download)
 	if err != nil {
-		return fmt.Errorf("Could not open file %s for reading", c.download)
+		return wordsf("Could not open file %s for reading", c.download)
 	}
 	image, err := os.ReadFile(b.image())
 	if err != nil {
 		return err
 	}
 	if c.address+len(data) > len(image) {
-		return fmt.Errorf("Page at 0x%08x is not writeable", c.address)
+		return wordsf("Page at 0x%08x is not writeable", c.address)
 	}
 	fmt.Fprintf(stdout, "Download\t[============             ]  50%% %12d bytes\r", len(data)/2)
 	if b.vanishes() {
 		copy(image[c.address:], data[:len(data)/2])
 		os.WriteFile(b.image(), image, 0o600)
 		b.set("mode", "unplugged")
-		return errors.New("Error during download get_status (LIBUSB_ERROR_NO_DEVICE)")
+		return words("Error during download get_status (LIBUSB_ERROR_NO_DEVICE)")
 	}
 	copy(image[c.address:], data)
 	if b.get("fault") == LosesBits {
