@@ -2,6 +2,7 @@ package relay
 
 import (
 	"bufio"
+	"container/list"
 	"context"
 	"errors"
 	"log/slog"
@@ -122,28 +123,60 @@ func addressOf(a net.Addr) netip.Addr {
 	return p.Addr().Unmap().WithZone("")
 }
 
-// gate bounds connections, and those whose head is not there yet by address.
+// gate bounds connections, and those whose head is not there yet, also by
+// address. Where there are too many of these the oldest has to go, which had
+// the most time: so who says at once what they want is served, whatever others do.
 type gate struct {
 	mu    sync.Mutex
-	conns map[net.Conn]netip.Addr
-	heads map[net.Conn]netip.Addr // of conns, those whose head is awaited
-	each  map[netip.Addr]int      // heads by address
+	conns map[net.Conn]struct{}
+	heads map[net.Conn]*list.Element // of conns, those whose head is awaited
+	order *list.List                 // of waiting, the oldest first
+	each  map[netip.Addr]int         // heads by address
+}
+
+// waiting is a connection whose head is awaited.
+type waiting struct {
+	nc   net.Conn
+	from netip.Addr
 }
 
 func (g *gate) init() {
-	g.conns, g.heads = make(map[net.Conn]netip.Addr), make(map[net.Conn]netip.Addr)
-	g.each = make(map[netip.Addr]int)
+	g.conns, g.heads = make(map[net.Conn]struct{}), make(map[net.Conn]*list.Element)
+	g.order, g.each = list.New(), make(map[netip.Addr]int)
 }
 
+// enter takes a connection in, unless there are too many. It closes another one that has to make room.
 func (g *gate) enter(nc net.Conn, from netip.Addr) bool {
 	g.mu.Lock()
-	defer g.mu.Unlock()
-	if len(g.conns) >= maxConns || len(g.heads) >= maxHeads || g.each[from] >= maxHeadsEach {
+	var gone net.Conn
+	switch {
+	case len(g.conns) >= maxConns:
+		g.mu.Unlock()
 		return false
+	case g.each[from] >= maxHeadsEach:
+		gone = g.oldestLocked(func(w waiting) bool { return w.from == from })
+	case len(g.heads) >= maxHeads:
+		gone = g.oldestLocked(func(waiting) bool { return true })
 	}
-	g.conns[nc], g.heads[nc] = from, from
+	g.conns[nc] = struct{}{}
+	g.heads[nc] = g.order.PushBack(waiting{nc, from})
 	g.each[from]++
+	g.mu.Unlock()
+	if gone != nil {
+		gone.Close()
+	}
 	return true
+}
+
+// oldestLocked takes the oldest connection of a kind from those that are waited for.
+func (g *gate) oldestLocked(is func(waiting) bool) net.Conn {
+	for e := g.order.Front(); e != nil; e = e.Next() {
+		if w := e.Value.(waiting); is(w) {
+			g.headReadLocked(w.nc)
+			return w.nc
+		}
+	}
+	return nil
 }
 
 func (g *gate) headRead(nc net.Conn) {
@@ -153,11 +186,12 @@ func (g *gate) headRead(nc net.Conn) {
 }
 
 func (g *gate) headReadLocked(nc net.Conn) {
-	from, waits := g.heads[nc]
+	e, waits := g.heads[nc]
 	if !waits {
 		return
 	}
 	delete(g.heads, nc)
+	from := g.order.Remove(e).(waiting).from
 	if g.each[from]--; g.each[from] == 0 {
 		delete(g.each, from)
 	}

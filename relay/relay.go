@@ -88,7 +88,7 @@ type Relay struct {
 	counts  counts
 	conns   gate
 
-	strangers atomic.Int32 // WebSockets that have not said who they are
+	strangers lobby // WebSockets that have not said who they are
 
 	port    atomic.Int32    // we listen on
 	bound   atomic.Value    // netip.Addr: the one address we listen on; unspecified: all

@@ -3,6 +3,7 @@ package relay
 import (
 	"bufio"
 	"bytes"
+	"container/list"
 	"context"
 	"crypto/sha1"
 	"encoding/base64"
@@ -19,12 +20,12 @@ import (
 
 // Bounds of WebSockets.
 const (
-	firstTime     = 15 * time.Second // for a client to say in its first message who it is
-	maxStrangersN = 256              // clients that have not said yet
-	downQueue     = 64               // texts that wait for a device; more are refused
-	maxDown       = 16 << 10         // bytes of one text for a device
-	legacyText    = 125              // bytes that the old libraries take at a time
-	legacyPace    = 100 * time.Millisecond
+	firstTime  = 15 * time.Second // for a client to say in its first message who it is
+	maxUnknown = 256              // clients that have not said yet
+	downQueue  = 64               // texts that wait for a device; more are refused
+	maxDown    = 16 << 10         // bytes of one text for a device
+	legacyText = 125              // bytes that the old libraries take at a time
+	legacyPace = 100 * time.Millisecond
 )
 
 // handshake answers a client's request for a WebSocket with one short segment,
@@ -94,16 +95,36 @@ func (s *socket) close(code int, text string) {
 // drain reads what the other side still sends until the connection is closed.
 func (s *socket) drain() { io.Copy(io.Discard, s.nc) }
 
+// lobby holds the connections of clients that have not said who they are. When
+// it is full the oldest has to go, which had the most time.
+type lobby struct {
+	mu    sync.Mutex
+	order list.List // of net.Conn, the oldest first
+}
+
+// enter takes a connection in; the caller calls leave, once or more, when it is known or over.
+func (l *lobby) enter(nc net.Conn) (leave func()) {
+	l.mu.Lock()
+	var gone net.Conn
+	if l.order.Len() >= maxUnknown {
+		gone = l.order.Remove(l.order.Front()).(net.Conn)
+	}
+	e := l.order.PushBack(nc)
+	l.mu.Unlock()
+	if gone != nil {
+		gone.Close()
+	}
+	return func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		l.order.Remove(e) // nothing, if it is not there any more
+	}
+}
+
 // serveStranger serves a client that has not said who it is: the libraries that can only
 // say GET / do it in their first text message.
 func (r *Relay) serveStranger(nc net.Conn, in *bufio.Reader, h head, from netip.Addr) {
-	if n := r.strangers.Add(1); n > maxStrangersN {
-		r.strangers.Add(-1)
-		r.refuse(from, "", refusedMissing)
-		answer(nc, "503 Service Unavailable", "")
-		return
-	}
-	stay := sync.OnceFunc(func() { r.strangers.Add(-1) })
+	stay := r.strangers.enter(nc)
 	defer stay()
 	stop := context.AfterFunc(r.context, func() { nc.Close() })
 	defer stop()

@@ -301,6 +301,17 @@ func TestAClientThatCanSayNothingIsKnownByItsAddress(t *testing.T) {
 	s.wantMessage(opClose, "1008")
 }
 
+func TestClientsThatNeverSayWhoTheyAreKeepNobodyOut(t *testing.T) {
+	w := newWorld(t)
+	for range maxUnknown + 20 {
+		w.socket(upgrade("/"))
+	}
+	data := w.watch("/data")
+	s := w.socket(upgrade("/"))
+	s.say(frame(opText, random, w.nonce(photon)) + frame(opText, random, "1"))
+	data.wantLines("1")
+}
+
 func TestBurstsOfTwoButtonsArriveInOrder(t *testing.T) {
 	w := newWorld(t, func(c *Config) { c.Legacy = true })
 	data := w.watch("/data")
