@@ -104,6 +104,17 @@ func (d Describe) Merge(other Describe) Describe {
 	return d
 }
 
+// Gist returns d without what only whoever reads it once wants: of the modules, one that AppHash needs is left. A server keeps
+// it for as long as the device is connected. It shares functions and variables with d.
+func (d Describe) Gist() Describe {
+	var app []Module
+	if hash, err := hex.DecodeString(d.AppHash()); err == nil && len(hash) > 0 {
+		app = []Module{{Function: ModuleUser, Location: LocationMain, Hash: hash}}
+	}
+	d.Modules, d.Assets, d.EnvHash, d.VariableNames, d.HasMetrics, d.Metrics = app, nil, nil, nil, false, nil
+	return d
+}
+
 // Part returns only those parts of d that flags name, for the virtual device.
 func (d Describe) Part(flags byte) Describe {
 	if flags&DescribeApplication == 0 {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 
@@ -421,5 +422,26 @@ func TestContentFormat(t *testing.T) {
 	}
 	if m := (Message{}).With(message.ContentFormat, nil); len(m.Options) != 1 {
 		t.Error(m)
+	}
+}
+
+func TestGistKeepsWhatIsAskedForLater(t *testing.T) {
+	hash := bytes.Repeat([]byte{0xab}, 32)
+	full := Describe{
+		HasApplication: true, Functions: []string{"led"}, Variables: map[string]VariableType{"temp": Double}, VariableNames: []string{"temp"},
+		HasSystem: true, IMEI: "imei", ICCID: "iccid", EnvHash: []byte{1},
+		Modules:    []Module{{Function: ModuleSystem, Hash: []byte{1}}, {Function: ModuleUser, Location: LocationMain, Hash: hash}},
+		HasMetrics: true, Metrics: Metrics{{ID: 1}},
+	}
+	gist := full.Gist()
+	if gist.AppHash() != full.AppHash() || gist.AppHash() == "" || len(gist.Modules) != 1 {
+		t.Errorf("hash %q of %q, %d modules", gist.AppHash(), full.AppHash(), len(gist.Modules))
+	}
+	if !gist.HasApplication || !gist.HasSystem || gist.IMEI != "imei" || gist.ICCID != "iccid" ||
+		!slices.Equal(gist.Functions, full.Functions) || gist.Variables["temp"] != Double || gist.Metrics != nil {
+		t.Errorf("%+v", gist)
+	}
+	if bare := (Describe{HasSystem: true}).Gist(); bare.Modules != nil || !bare.HasSystem {
+		t.Errorf("%+v", bare)
 	}
 }

@@ -169,6 +169,13 @@ func (c *Conn) Write(msg []byte) error {
 	return c.writeErr
 }
 
+// Rest gives memory back until the next message; what a Conn needs besides is made again then. It is not called during Read or
+// Write.
+func (c *Conn) Rest() {
+	c.in.rest()
+	c.out.rest()
+}
+
 // Close closes the connection. A Read or Write that waits returns.
 func (c *Conn) Close() error { return c.nc.Close() }
 

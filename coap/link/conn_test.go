@@ -138,6 +138,25 @@ func TestIdleConnectionHoldsNoBuffer(t *testing.T) {
 	}
 }
 
+func TestConversationGoesOnAfterARest(t *testing.T) {
+	server, device := linked(t)
+	for i := range 4 {
+		for _, way := range [][2]*Conn{{device, server}, {server, device}} {
+			text := fmt.Sprint("message ", i)
+			written := make(chan error, 1)
+			go func() { written <- way[0].Write([]byte(text)) }()
+			wantMessage(t, way[1], text)
+			if err := <-written; err != nil {
+				t.Fatal(err)
+			}
+		}
+		server.Rest()
+		if server.in.mode != nil || server.out.mode != nil {
+			t.Error("a key schedule is held at rest")
+		}
+	}
+}
+
 func TestEverythingThatIsNoFrameIsOneAndTheSameError(t *testing.T) {
 	good := stream(t, "hello")
 	badPadding := bytes.Clone(good)

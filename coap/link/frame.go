@@ -42,34 +42,53 @@ type cbcMode interface {
 	SetIV([]byte)
 }
 
-// chain is one direction of a connection. The IV of the next frame is the first cipher block of this one.
+// chain is one direction of a connection. The IV of the next frame is the first cipher block of this one. The key schedule,
+// half a kilobyte, is made when there is something to do and kept until rest.
 type chain struct {
-	mode  cbcMode
-	first [aes.BlockSize]byte // scratch of open; here so that it is not allocated
+	begin func(cipher.Block, []byte) cipher.BlockMode
+	state *chainState // a pointer, so that fmt prints no key
+	mode  cbcMode     // nil at rest
 }
 
-// newChains makes both directions. They share the key schedule, which nothing changes.
-func newChains(creds *credentials) (encrypt, decrypt chain) {
-	block, err := aes.NewCipher(creds.key())
-	if err != nil {
-		panic(err) // the key always has 16 bytes
-	}
-	encrypt.mode = cipher.NewCBCEncrypter(block, creds.iv()).(cbcMode)
-	decrypt.mode = cipher.NewCBCDecrypter(block, creds.iv()).(cbcMode)
-	return encrypt, decrypt
+type chainState struct {
+	key [16]byte
+	iv  [aes.BlockSize]byte // of the next frame
 }
+
+// newChains makes both directions.
+func newChains(creds *credentials) (encrypt, decrypt chain) {
+	state := chainState{key: [16]byte(creds.key()), iv: [aes.BlockSize]byte(creds.iv())}
+	other := state
+	return chain{begin: cipher.NewCBCEncrypter, state: &state}, chain{begin: cipher.NewCBCDecrypter, state: &other}
+}
+
+// crypt encrypts or decrypts the whole blocks of a frame in place.
+func (c *chain) crypt(blocks []byte) {
+	if c.mode == nil {
+		block, err := aes.NewCipher(c.state.key[:])
+		if err != nil {
+			panic(err) // the key always has 16 bytes
+		}
+		c.mode = c.begin(block, c.state.iv[:]).(cbcMode)
+	}
+	c.mode.SetIV(c.state.iv[:])
+	c.mode.CryptBlocks(blocks, blocks)
+}
+
+// rest gives the key schedule back to the memory.
+func (c *chain) rest() { c.mode = nil }
 
 // seal encrypts whole blocks in place.
 func (c *chain) seal(blocks []byte) {
-	c.mode.CryptBlocks(blocks, blocks)
-	c.mode.SetIV(blocks[:aes.BlockSize])
+	c.crypt(blocks)
+	copy(c.state.iv[:], blocks)
 }
 
 // open decrypts whole blocks, at least one, in place and returns the message inside, or false if the padding is wrong.
 func (c *chain) open(blocks []byte) ([]byte, bool) {
-	copy(c.first[:], blocks)
-	c.mode.CryptBlocks(blocks, blocks)
-	c.mode.SetIV(c.first[:])
+	next := [aes.BlockSize]byte(blocks)
+	c.crypt(blocks)
+	c.state.iv = next
 	return unpad(blocks)
 }
 

@@ -159,6 +159,7 @@ func (l *silent) Read() ([]byte, error) {
 func (l *silent) Write([]byte) error               { return nil }
 func (l *silent) SetReadDeadline(time.Time) error  { return nil }
 func (l *silent) SetWriteDeadline(time.Time) error { return nil }
+func (l *silent) Rest()                            {}
 func (l *silent) Close() error                     { return nil }
 func (l *silent) LocalAddr() net.Addr              { return &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 5683} }
 func (l *silent) RemoteAddr() net.Addr             { return &net.TCPAddr{IP: net.IPv4(192, 0, 2, 7), Port: 49152} }

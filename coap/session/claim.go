@@ -9,11 +9,7 @@ import (
 
 // claim gives the device to the user whose claim code it shows.
 func (d *Device) claim(code cloud.ClaimCode) {
-	record, told := redeem(d.hub, d.registry, d.log(), code, d.link.DeviceID())
-	if record != nil {
-		d.record = *record
-	}
-	if told {
+	if _, told := redeem(d.hub, d.registry, d.log(), code, d.link.DeviceID()); told {
 		d.session.Claimed()
 	}
 }

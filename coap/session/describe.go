@@ -211,6 +211,7 @@ func (s *Session) learn(now time.Time, part coap.Describe) {
 	d := &s.describing
 	d.known = d.known.Merge(part)
 	s.effects = append(s.effects, Described{Describe: d.known})
+	d.known = d.known.Gist()
 	if !d.known.HasApplication {
 		return
 	}

@@ -26,6 +26,8 @@ type Link interface {
 	Write(message []byte) error
 	SetReadDeadline(t time.Time) error
 	SetWriteDeadline(t time.Time) error
+	// Rest gives memory back until the next message.
+	Rest()
 	Close() error
 	RemoteAddr() net.Addr
 	LocalAddr() net.Addr
@@ -39,6 +41,9 @@ const (
 	// vitalsEvery is how often a device is asked for its diagnostics, which tell how many publishes it refused by itself.
 	vitalsEvery = 15 * time.Minute
 
+	// restAfterTCP is how long nothing happens until a device's goroutine and link give memory back.
+	restAfterTCP = 2 * time.Second
+
 	inboxSize      = 64
 	eventQueue     = 64
 	maxUncommitted = 64
@@ -48,6 +53,9 @@ const (
 // that owns both (Run). It implements cloud.Conn for everybody else, who
 // reach that goroutine by the inbox: a command is put there and the
 // goroutine, which waits in Read, is woken by a read deadline in the past.
+//
+// Most devices are connected for weeks and say nothing but a ping in 15 s. A goroutine that once handled a message has
+// a stack of 4 or 8 kB, and never less again; so after each such message the device goes on in a fresh one of 2 kB.
 type Device struct {
 	link     Link
 	hub      *cloud.Hub
@@ -62,7 +70,10 @@ type Device struct {
 	// Owned by the goroutine of Run.
 	session  *Session
 	presence *cloud.Presence // nil until Hello
-	record   cloud.Device
+	waiting  bool            // Read is the next thing to do; see await
+	active   time.Time       // when something happened last
+	calm     bool            // before that nothing did, for a while
+	stop     func() bool     // ends the wait for the context of Run
 
 	mu      sync.Mutex
 	events  []*cloud.Event // from the Hub; beyond eventQueue an event is lost for this device and counted by the Hub
@@ -87,7 +98,7 @@ func NewDevice(l Link, hub *cloud.Hub, registry cloud.Registry, logger *slog.Log
 	record, _ := registry.Device(l.DeviceID())
 	now := time.Now()
 	d := &Device{
-		link: l, hub: hub, registry: registry, record: record,
+		link: l, hub: hub, registry: registry, active: now,
 		logger: logger, uncommitted: make(chan struct{}, maxUncommitted), gone: make(chan struct{}), begun: now,
 	}
 	d.session = New(now, Config{
@@ -112,12 +123,29 @@ func hostOf(a net.Addr) string {
 // Run talks to the device until the connection ends, Close is called or ctx
 // ends, and returns the reason. It blocks, and must be called once.
 func (d *Device) Run(ctx context.Context) error {
-	stop := context.AfterFunc(ctx, func() { d.Close(context.Cause(ctx)) })
-	defer stop()
-	err := d.guard(ctx)
-	d.end(err)
-	return err
+	ended := make(chan error, 1)
+	d.run(ctx, func(f func()) { go f() }, func(err error) { ended <- err })
+	return <-ended
 }
+
+// run is Run that returns when the device rests, and goes on by then in a goroutine that it has started. In the end, the last of
+// them calls ended.
+func (d *Device) run(ctx context.Context, start func(func()), ended func(error)) {
+	if d.stop == nil {
+		d.stop = context.AfterFunc(ctx, func() { d.Close(context.Cause(ctx)) })
+	}
+	err := d.guard(ctx)
+	if err == errResting {
+		start(func() { d.run(ctx, start, ended) })
+		return
+	}
+	d.stop()
+	d.end(err)
+	ended(err)
+}
+
+// errResting says that the device waits and goes on in a fresh goroutine.
+var errResting = errors.New("the device rests")
 
 // guard runs the loop. A panic is our bug: it costs this device its connection, nobody else theirs.
 func (d *Device) guard(ctx context.Context) (err error) {
@@ -130,29 +158,59 @@ func (d *Device) guard(ctx context.Context) (err error) {
 	return d.loop(ctx)
 }
 
+// loop is careful with its stack up to Read, where it waits: see Device.
 func (d *Device) loop(ctx context.Context) error {
 	for {
-		now := time.Now()
-		if err := d.drain(now); err != nil {
-			return err
+		if !d.waiting {
+			if err := d.step(ctx); err != nil {
+				return err
+			}
 		}
-		if err := d.session.Tick(now); err != nil {
-			return err
+		if !d.waiting {
+			continue // something came meanwhile
 		}
-		if err := d.settle(ctx, now); err != nil {
-			return err
-		}
-		message, err := d.read()
-		if errors.Is(err, os.ErrDeadlineExceeded) {
-			continue
-		}
-		if err != nil {
-			return broken(err)
-		}
-		if err := d.receive(message); err != nil {
+		message, err := d.link.Read()
+		if err := d.took(message, err); err != nil {
 			return err
 		}
 	}
+}
+
+// step does what is to be done before the device's next message is read. It returns errResting when that may take a while.
+func (d *Device) step(ctx context.Context) error {
+	now := time.Now()
+	if err := d.drain(now); err != nil {
+		return err
+	}
+	if err := d.session.Tick(now); err != nil {
+		return err
+	}
+	if err := d.settle(ctx, now); err != nil {
+		return err
+	}
+	resting := d.calm || now.Sub(d.active) >= restAfterTCP
+	if d.calm = false; resting {
+		d.link.Rest()
+	}
+	if d.await(resting) && resting {
+		return errResting
+	}
+	return nil
+}
+
+// took handles what Read returned.
+func (d *Device) took(message []byte, err error) error {
+	d.waiting = false
+	d.mu.Lock()
+	d.reading = false
+	d.mu.Unlock()
+	switch {
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return nil
+	case err != nil:
+		return broken(err)
+	}
+	return d.receive(message)
 }
 
 // broken tells an error of the connection from a frame that the link could not read.
@@ -170,6 +228,7 @@ func broken(err error) error {
 
 func (d *Device) receive(message []byte) error {
 	now := time.Now()
+	d.stir(now)
 	d.heard.Store(int64(now.Sub(d.begun)))
 	if d.logger.Enabled(context.Background(), slog.LevelDebug) {
 		if m, err := coap.Parse(message); err == nil {
@@ -179,26 +238,30 @@ func (d *Device) receive(message []byte) error {
 	return d.session.Receive(now, message)
 }
 
-// read waits for the next message, the session's next deadline, or a command.
-func (d *Device) read() ([]byte, error) {
+// await sees to it that Read waits for the next message, the session's next deadline, or a command, and reports whether
+// it is to be called.
+func (d *Device) await(resting bool) bool {
 	d.mu.Lock()
+	defer d.mu.Unlock()
 	if d.woken {
-		d.mu.Unlock()
-		return nil, os.ErrDeadlineExceeded
+		return false
 	}
-	d.reading = true
-	d.link.SetReadDeadline(d.session.Deadline())
-	d.mu.Unlock()
-
-	message, err := d.link.Read()
-
-	d.mu.Lock()
-	d.reading = false
-	d.mu.Unlock()
-	return message, err
+	until := d.session.Deadline()
+	if rest := d.active.Add(restAfterTCP); !resting {
+		until = earlier(until, rest)
+	}
+	d.waiting, d.reading = true, true
+	d.link.SetReadDeadline(until)
+	return true
 }
 
-// wakeLocked ends the wait in read, or keeps it from beginning.
+// stir notes that something happened.
+func (d *Device) stir(now time.Time) {
+	d.calm = now.Sub(d.active) >= restAfterTCP
+	d.active = now
+}
+
+// wakeLocked ends the wait in Read, or keeps it from beginning.
 func (d *Device) wakeLocked() {
 	if !d.woken && d.reading {
 		d.link.SetReadDeadline(time.Unix(1, 0))
@@ -212,6 +275,9 @@ func (d *Device) drain(now time.Time) error {
 	commands, acks, events, closed := d.inbox, d.acks, d.events, d.closed
 	d.inbox, d.acks, d.events, d.woken = nil, nil, nil, false
 	d.mu.Unlock()
+	if len(commands)+len(acks)+len(events) > 0 {
+		d.stir(now)
+	}
 	for _, a := range acks {
 		d.session.Acknowledge(a.message, a.err)
 	}
@@ -284,25 +350,28 @@ func (d *Device) end(err error) {
 	d.keep(func(r *cloud.Device) { r.LastHeard = d.LastHeard() })
 }
 
+// record returns what the registry knows of the device. It is not kept: that would be half of what a device costs
+// that is only connected.
+func (d *Device) record() cloud.Device {
+	r, _ := d.registry.Device(d.link.DeviceID())
+	return r
+}
+
 // keep changes the device's record in the registry, if the device is still there.
 func (d *Device) keep(change func(*cloud.Device)) {
-	if err := d.update(change); err != nil {
+	if _, err := d.update(change); err != nil {
 		d.log().Warn("device's record not stored", "err", err)
 	}
 }
 
-func (d *Device) update(change func(*cloud.Device)) error {
-	record, err := d.registry.UpdateDevice(d.link.DeviceID(), func(r *cloud.Device, exists bool) error {
+func (d *Device) update(change func(*cloud.Device)) (cloud.Device, error) {
+	return d.registry.UpdateDevice(d.link.DeviceID(), func(r *cloud.Device, exists bool) error {
 		if !exists {
 			return cloud.Errorf("record", cloud.NotExist, "the device is not registered any more")
 		}
 		change(r)
 		return nil
 	})
-	if err == nil {
-		d.record = record
-	}
-	return err
 }
 
 // LastHeard implements cloud.Conn.

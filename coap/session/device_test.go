@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"os"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -29,8 +30,9 @@ import (
 // pipe is a Link over one end of a net.Pipe: in clear, with a length before each message.
 type pipe struct {
 	net.Conn
-	id keys.DeviceID
-	in []byte
+	id    keys.DeviceID
+	in    []byte
+	rests atomic.Int64
 }
 
 func (p *pipe) Read() ([]byte, error) {
@@ -60,6 +62,7 @@ func (p *pipe) Write(message []byte) error {
 	return err
 }
 
+func (p *pipe) Rest()                   { p.rests.Add(1) }
 func (p *pipe) DeviceID() keys.DeviceID { return p.id }
 func (p *pipe) LocalAddr() net.Addr     { return &net.TCPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 5683} }
 func (p *pipe) RemoteAddr() net.Addr    { return &net.TCPAddr{IP: net.IPv4(192, 0, 2, 7), Port: 49152} }
@@ -675,6 +678,50 @@ func TestCloseDuringABlockedWriteIsBounded(t *testing.T) {
 			t.Errorf("ended after %v", time.Since(start))
 		}
 		s.wantHappened("e0 spark/status=offline")
+	})
+}
+
+// readerOf returns the id of the goroutine that waits in Read.
+func readerOf(t *testing.T) string {
+	t.Helper()
+	synctest.Wait()
+	all := make([]byte, 1<<20)
+	for _, g := range strings.Split(string(all[:runtime.Stack(all, true)]), "\n\n") {
+		if strings.Contains(g, "session.(*Device).loop") {
+			id, _, _ := strings.Cut(g, " [")
+			return id
+		}
+	}
+	t.Fatal("no goroutine waits for the device")
+	return ""
+}
+
+func TestDeviceThatSaysNothingRestsInAFreshGoroutine(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *site) {
+		p := s.online(theID)
+		p.answerCalls()
+		link := p.dev.link.(*pipe)
+		busy := readerOf(t)
+		time.Sleep(restAfterTCP - time.Millisecond)
+		if resting := readerOf(t); resting != busy || link.rests.Load() != 0 {
+			t.Errorf("it rests already: %d", link.rests.Load())
+		}
+		time.Sleep(time.Millisecond)
+		first := readerOf(t)
+		if first == busy || link.rests.Load() != 1 {
+			t.Errorf("%s after %s, %d rests", first, busy, link.rests.Load())
+		}
+		for range 3 { // a ping in 15 s is handled in one go
+			time.Sleep(15 * time.Second)
+			before, rests := readerOf(t), link.rests.Load()
+			p.send(coap.Ping(p.nextID()))
+			if after := readerOf(t); after == before || link.rests.Load() != rests+1 {
+				t.Errorf("%s after %s, %d more rests", after, before, link.rests.Load()-rests)
+			}
+		}
+		if v, err := s.hub.Call(ctx(), theID, "led", "12345"); err != nil || v != 5 {
+			t.Errorf("call of a device at rest: %d, %v", v, err)
+		}
 	})
 }
 

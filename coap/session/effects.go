@@ -35,13 +35,14 @@ func (d *Device) apply(ctx context.Context, e Effect) error {
 func (d *Device) arrive(ctx context.Context, h coap.Hello) error {
 	if d.presence != nil {
 		d.presence.Want(nil)
-		if next := d.record; !sameHello(recordHello(&next, h), d.record) {
+		before := d.record()
+		if next := before; !sameHello(recordHello(&next, h), before) {
 			d.keep(func(r *cloud.Device) { recordHello(r, h) })
 		}
 		return nil
 	}
 	address, ours := d.link.RemoteAddr().String(), hostOf(d.link.LocalAddr())
-	err := d.update(func(r *cloud.Device) {
+	record, err := d.update(func(r *cloud.Device) {
 		recordHello(r, h)
 		r.LastHandshake, r.LastHeard, r.LastAddress = d.LastHeard(), d.LastHeard(), address
 		r.ServerAddress = ours
@@ -51,10 +52,11 @@ func (d *Device) arrive(ctx context.Context, h coap.Hello) error {
 		return err // removed since it was let in
 	case err != nil: // such as a full disk, which keeps nobody offline
 		d.log().Warn("device's record not stored", "err", err)
+		record = d.record()
 	}
-	d.presence = d.hub.Arrive(ctx, cloud.Arrival{Conn: d, Device: d.record, Address: address, Begun: d.begun})
-	d.log().Info("device online", "address", address, "platform", cloud.PlatformName(d.record.PlatformID),
-		"system", d.record.SystemVersion)
+	d.presence = d.hub.Arrive(ctx, cloud.Arrival{Conn: d, Device: record, Address: address, Begun: d.begun})
+	d.log().Info("device online", "address", address, "platform", cloud.PlatformName(record.PlatformID),
+		"system", record.SystemVersion)
 	return nil
 }
 
@@ -103,8 +105,9 @@ func (d *Device) describe(desc coap.Describe) {
 		d.presence.Throttled(throttled(desc.Metrics))
 		d.presence.Measured(figures(desc.Metrics))
 	}
-	next := recordDescribe(d.record, desc)
-	if sameDescribe(next, d.record) {
+	before := d.record()
+	next := recordDescribe(before, desc)
+	if sameDescribe(next, before) {
 		return
 	}
 	d.keep(func(r *cloud.Device) {
@@ -116,7 +119,7 @@ func (d *Device) describe(desc coap.Describe) {
 // publish hands an event to the Hub; it is acknowledged when it is committed. A
 // device that publishes faster than the disk takes it waits here, and slows itself only.
 func (d *Device) publish(ctx context.Context, p Published) {
-	if p.Event.Name == "spark/device/safemode" && !d.record.SafeMode {
+	if p.Event.Name == "spark/device/safemode" && !d.record().SafeMode {
 		d.keep(func(r *cloud.Device) { r.SafeMode = true })
 	}
 	ev := eventOf(p)

@@ -71,7 +71,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 			}
 			// On a goroutine of its own, with a stack that the handshake has not made
 			// large: it is most of what a device costs that is only connected.
-			all.Go(func() { s.serve(devices, l) })
+			all.Go(func() { s.serve(devices, l, all.Go) })
 		})
 	}
 }
@@ -92,10 +92,10 @@ func (s *Server) accept(ctx context.Context, ln net.Listener) (net.Conn, error) 
 	}
 }
 
-// serve talks to a device until its connection ends.
-func (s *Server) serve(ctx context.Context, l Link) {
+// serve talks to a device until its connection ends, in this goroutine and then in others that it starts.
+func (s *Server) serve(ctx context.Context, l Link, start func(func())) {
 	d := NewDevice(l, s.Hub, s.Registry, s.Logger)
-	s.ended(d, d.Run(ctx))
+	d.run(ctx, start, func(err error) { s.ended(d, err) })
 }
 
 // ended says in the log why a connection ended, and on the list of knocks when the device never got online.
@@ -108,8 +108,9 @@ func (s *Server) ended(d *Device, err error) {
 		d.log().Log(context.Background(), level, "device offline", "reason", err)
 		return
 	}
+	key := d.record().Key
 	k := keys.Knock{
-		ID: d.link.DeviceID(), Key: d.record.Key, Fingerprint: d.record.Key.Fingerprint(),
+		ID: d.link.DeviceID(), Key: key, Fingerprint: key.Fingerprint(),
 		Address: d.link.RemoteAddr().String(), Transport: "tcp", Step: keys.StepHello, Reason: reasonOf(err),
 	}
 	what, next := k.Explain()

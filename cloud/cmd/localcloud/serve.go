@@ -75,6 +75,7 @@ func (*serveCmd) Help() string {
 
 // Run serves until ctx ends.
 func (c *serveCmd) Run(ctx context.Context, t *terminal) error {
+	beFrugal()
 	s, err := start(ctx, c.settings, c.logger(t.err))
 	if err != nil {
 		return err
