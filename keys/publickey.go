@@ -13,6 +13,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"math/big"
 )
 
 // Algorithm names a key's kind as the API and particle-cli do.
@@ -38,6 +39,9 @@ type PublicKey struct {
 // PKCS#1 for RSA. After DER there may be padding of FF, zero or space bytes, as in a board's flash slot.
 // It takes RSA-1024 (exponent 65537) and EC P-256 and says of anything else what it is. It does not keep b.
 func ParsePublicKey(b []byte) (PublicKey, error) {
+	if _, ok := canonicalRSA(b); ok {
+		return PublicKey{RSA, string(b)}, nil
+	}
 	der, padding, err := publicDER(b)
 	if err != nil {
 		return PublicKey{}, fmt.Errorf("public key: %w", err)
@@ -78,6 +82,29 @@ func NewECDSAPublicKey(key *ecdsa.PublicKey) (PublicKey, error) {
 	return newPublicKey(ECC, key)
 }
 
+// A board's RSA key in its canonical form, which is what boards send and what is stored: rsaHead, the modulus, rsaTail.
+//
+//	SEQUENCE { SEQUENCE { rsaEncryption, NULL }, BIT STRING { SEQUENCE { INTEGER 00 ‖ modulus(128), INTEGER 65537 } } }
+const (
+	rsaHead = "\x30\x81\x9f\x30\x0d\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x01\x01\x05\x00" +
+		"\x03\x81\x8d\x00\x30\x81\x89\x02\x81\x81\x00"
+	rsaTail = "\x02\x03\x01\x00\x01"
+
+	modulusSize = 128
+)
+
+// canonicalRSA takes what NewRSAPublicKey makes of a key, without the general parser: a storm of devices, or a start with
+// thousands of them, reads many.
+func canonicalRSA[T string | []byte](spki T) (modulus T, ok bool) {
+	if len(spki) != len(rsaHead)+modulusSize+len(rsaTail) {
+		return modulus, false
+	}
+	modulus = spki[len(rsaHead) : len(rsaHead)+modulusSize]
+	ok = string(spki[:len(rsaHead)]) == rsaHead && string(spki[len(rsaHead)+modulusSize:]) == rsaTail &&
+		modulus[0]&0x80 != 0 && modulus[modulusSize-1]&1 != 0
+	return modulus, ok
+}
+
 func newPublicKey(algorithm Algorithm, key any) (PublicKey, error) {
 	spki, err := x509.MarshalPKIXPublicKey(key)
 	if err != nil {
@@ -101,8 +128,11 @@ func (k PublicKey) PEM() []byte { return publicPEM([]byte(k.spki)) }
 
 // RSA returns the key for crypto/rsa, nil unless the algorithm is RSA. Each call returns a new one.
 func (k PublicKey) RSA() *rsa.PublicKey {
-	key, _ := k.standard().(*rsa.PublicKey)
-	return key
+	modulus, ok := canonicalRSA(k.spki)
+	if !ok {
+		return nil
+	}
+	return &rsa.PublicKey{N: new(big.Int).SetBytes([]byte(modulus)), E: boardExponent}
 }
 
 // ECDSA returns the key for crypto/ecdsa, nil unless the algorithm is ECC. Each call returns a new one.

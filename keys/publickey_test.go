@@ -274,3 +274,37 @@ func FuzzParsePublicKey(f *testing.F) {
 		}
 	})
 }
+
+// The general parser is the judge of the short way that canonical RSA keys take.
+func TestCanonicalRSAIsWhatTheGeneralParserMakesOfIt(t *testing.T) {
+	for range 8 {
+		private, err := rsa.GenerateKey(rand.Reader, 1024)
+		if err != nil {
+			t.Fatal(err)
+		}
+		spki, err := x509.MarshalPKIXPublicKey(&private.PublicKey)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if modulus, ok := canonicalRSA(spki); !ok || !bytes.Equal(modulus, private.N.Bytes()) {
+			t.Fatal("a board's key is not canonical")
+		}
+		key, err := ParsePublicKey(spki)
+		if general, err2 := classify(spki); err != nil || err2 != nil || key != general {
+			t.Errorf("%v, %v: %v, %v", key, general, err, err2)
+		}
+		if got := key.RSA(); !got.Equal(&private.PublicKey) {
+			t.Errorf("the key is %v, want %v", got, private.PublicKey)
+		}
+		for i := range spki { // each other byte is another key, or none
+			for _, flip := range []byte{1, 0x80} {
+				spki[i] ^= flip
+				_, canonical := canonicalRSA(spki)
+				if general, err := classify(spki); canonical && (err != nil || general.spki != string(spki)) {
+					t.Errorf("byte %d: the general parser says %v, %v", i, general, err)
+				}
+				spki[i] ^= flip
+			}
+		}
+	}
+}

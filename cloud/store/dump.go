@@ -15,10 +15,11 @@ import (
 // Dump returns all that the registry holds at one moment, for RestoreRegistry. It does not stop others from changing it.
 func (r *Registry) Dump() ([]byte, error) {
 	s := &snapshot{Taken: time.Now().UTC()}
-	if err := s.read(r.db); err != nil {
+	b, err := s.bytes(r.db)
+	if err != nil {
 		return nil, cloud.E("dump registry", cloud.Other, err)
 	}
-	return s.encode()
+	return b, nil
 }
 
 // RestoreRegistry makes a registry in a data directory that has none, from what Dump returned.

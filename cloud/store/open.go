@@ -41,19 +41,23 @@ func (s *Store) open(opts Options) error {
 
 // openRegistry opens the registry, or sets it aside and rebuilds it from the newest snapshot.
 func (s *Store) openRegistry(opts Options) error {
-	newest := newestSnapshot(s.dir, s.logger)
-	db, err := s.openGoodRegistry(newest, opts)
+	db, rows, err := s.openGoodRegistry(opts)
 	if isDamaged(err) {
 		if _, err := setAside(s.dir, registryName, err, s.logger); err != nil {
 			return err
 		}
-		db, err = s.rebuildRegistry(newest, opts)
+		db, err = s.rebuildRegistry(newestSnapshot(s.dir, s.logger), opts)
 	}
 	if err != nil {
 		return err
 	}
 	s.opened = append(s.opened, db)
-	if s.registry, err = newRegistryAt(s.space, db, s.through(db), s.logger); err != nil {
+	if rows == nil {
+		if rows, err = loadRows(db); err != nil {
+			return err
+		}
+	}
+	if s.registry, err = newRegistryAt(s.space, db, rows, s.through(db), s.logger); err != nil {
 		return err
 	}
 	s.opened = append(s.opened, s.startSnapshots(db), s.registry)
@@ -70,40 +74,40 @@ func (s *Store) startSnapshots(db kv) *snapshots {
 }
 
 // openGoodRegistry opens the registry's database if all of it can be read and it
-// is not older than its snapshot.
-func (s *Store) openGoodRegistry(newest *snapshot, opts Options) (*disk, error) {
+// is not older than its snapshot, and returns it with its rows.
+func (s *Store) openGoodRegistry(opts Options) (*disk, *rows, error) {
 	db, err := openSafely(s.dir, registryName, true, func(dir string) (*disk, error) { return s.openDisk(dir, opts) })
+	if err != nil {
+		return nil, nil, err
+	}
+	rows, err := s.checkRegistry(db)
+	if err != nil {
+		return nil, nil, errors.Join(damaged(err), closeDamaged(db))
+	}
+	return db, rows, nil
+}
+
+func (s *Store) checkRegistry(db *disk) (loaded *rows, err error) {
+	defer damage(&err)
+	if err := db.verify(); err != nil {
+		return nil, err
+	}
+	loaded, err = loadRows(db)
 	if err != nil {
 		return nil, err
 	}
-	if err := checkRegistry(db, newest); err != nil {
-		return nil, errors.Join(damaged(err), closeDamaged(db))
-	}
-	return db, nil
-}
-
-func checkRegistry(db *disk, newest *snapshot) (err error) {
-	defer damage(&err)
-	if err := db.verify(); err != nil {
-		return err
-	}
-	for _, t := range []interface{ load(kv) error }{newDevices(), newUsers(), newTokens(), newProducts(), newClaims(), newSettings()} {
-		if err := t.load(db); err != nil {
-			return err
+	last := loaded.last
+	// Reading a snapshot takes as long as all the rest, so that it is read only if its name says that it is newer.
+	if newestNumber(s.dir) > last.number {
+		if newest := newestSnapshot(s.dir, s.logger); newest != nil && last.number < newest.Number {
+			return nil, fmt.Errorf("it ends at change %d, and there is a snapshot of change %d", last.number, newest.Number)
 		}
 	}
-	last, err := loadNumbered(db)
-	if err != nil {
-		return err
+	loaded.digest, err = loadDigest(db)
+	if err == nil && last.known && loaded.digest.sum != last.sum {
+		return nil, errors.New("records are missing or old")
 	}
-	if newest != nil && last.number < newest.Number {
-		return fmt.Errorf("it ends at change %d, and there is a snapshot of change %d", last.number, newest.Number)
-	}
-	sum, err := loadDigest(db)
-	if err == nil && last.known && sum.sum != last.sum {
-		return errors.New("records are missing or old")
-	}
-	return err
+	return loaded, err
 }
 
 func closeDamaged(db *disk) (err error) {

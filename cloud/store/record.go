@@ -3,6 +3,9 @@ package store
 import (
 	"encoding/json"
 	"errors"
+	"slices"
+	"time"
+	"unicode/utf8"
 
 	"localcloud/cloud"
 	"localcloud/keys"
@@ -77,6 +80,41 @@ func decodeDevice(b []byte) (cloud.Device, error) {
 	return r.Device, err
 }
 
+// copyDevice returns what decodeDevice makes of what encodeDevice makes of d, sharing only what never changes. False: it is
+// not certain, as JSON may change something.
+func copyDevice(d cloud.Device) (cloud.Device, bool) {
+	if d.Policy != nil {
+		return d, false // it has a form of its own
+	}
+	for _, text := range []string{
+		d.Name, string(d.Owner), d.Notes, d.SerialNumber, d.SystemVersion, d.LastAddress, d.ServerAddress, d.AppHash, d.IMEI, d.ICCID,
+	} {
+		if !utf8.ValidString(text) {
+			return d, false
+		}
+	}
+	for name, kind := range d.Variables {
+		if !utf8.ValidString(name) || !utf8.ValidString(kind) {
+			return d, false
+		}
+	}
+	invalid := func(text string) bool { return !utf8.ValidString(text) }
+	if slices.ContainsFunc(d.Functions, invalid) || slices.ContainsFunc(d.Groups, invalid) {
+		return d, false
+	}
+	for _, t := range []*time.Time{&d.Created, &d.LastHandshake, &d.LastHeard} {
+		if year := t.Year(); t.Location() != time.UTC || year < 0 || year > 9999 {
+			return d, false
+		}
+		*t = t.Round(0).UTC()
+	}
+	d = d.Clone()
+	if len(d.Groups) == 0 {
+		d.Groups = nil
+	}
+	return d, true
+}
+
 // decodeSettings leaves at its default what the record does not name.
 func decodeSettings(b []byte) (cloud.Settings, error) {
 	s := cloud.DefaultSettings()
@@ -88,8 +126,10 @@ func decodeSettings(b []byte) (cloud.Settings, error) {
 type onlySettings struct{}
 
 func newDevices() *table[keys.DeviceID, cloud.Device] {
-	return newTable(prefixDevice, encodeDevice, decodeDevice,
+	t := newTable(prefixDevice, encodeDevice, decodeDevice,
 		func(d cloud.Device) keys.DeviceID { return d.ID }, func(id keys.DeviceID) []byte { return id[:] })
+	t.copy = copyDevice
+	return t
 }
 
 func newUsers() *table[cloud.UserID, cloud.User] {

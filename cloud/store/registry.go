@@ -27,19 +27,12 @@ type Registry struct {
 	changed chan struct{} // to the goroutine that takes snapshots: there is something new
 
 	// Owned by the committing goroutine.
-	number uint64  // of commits so far
-	digest *digest // nil: to be read from the database
+	number uint64 // of commits so far
 
 	// The rows inside are guarded by mu, and by the turn as well.
-	mu       sync.RWMutex
-	devices  *table[keys.DeviceID, cloud.Device]
-	users    *table[cloud.UserID, cloud.User]
-	tokens   *table[cloud.TokenID, cloud.Token]
-	products *table[int, cloud.Product]
-	claims   *table[cloud.ClaimID, cloud.Claim]
-	settings *table[onlySettings, cloud.Settings]
-	hooks    *table[cloud.HookID, cloud.Hook]
-	broken   error // why the registry is read-only, for good; only the committing goroutine writes
+	mu sync.RWMutex
+	rows
+	broken error // why the registry is read-only, for good; only the committing goroutine writes
 
 	// Guarded by turn.
 	queue   []*change // one for each caller that waits, so their number bounds it
@@ -48,26 +41,51 @@ type Registry struct {
 }
 
 func newRegistry(db kv, commit func([]op) error, logger *slog.Logger) (*Registry, error) {
-	return newRegistryAt(nil, db, commit, logger)
-}
-
-func newRegistryAt(space *reserve, db kv, commit func([]op) error, logger *slog.Logger) (*Registry, error) {
-	last, err := loadNumbered(db)
+	rows, err := loadRows(db)
 	if err != nil {
 		return nil, err
 	}
-	r := &Registry{
-		db: db, logger: logger, space: space, number: last.number, changed: make(chan struct{}, 1),
-		turn: make(chan struct{}, 1), wake: make(chan struct{}, 1), ended: make(chan struct{}),
+	return newRegistryAt(nil, db, rows, commit, logger)
+}
+
+// rows are all tables of a registry.
+type rows struct {
+	devices  *table[keys.DeviceID, cloud.Device]
+	users    *table[cloud.UserID, cloud.User]
+	tokens   *table[cloud.TokenID, cloud.Token]
+	products *table[int, cloud.Product]
+	claims   *table[cloud.ClaimID, cloud.Claim]
+	settings *table[onlySettings, cloud.Settings]
+	hooks    *table[cloud.HookID, cloud.Hook]
+	last     numbered // the last commit
+	digest   *digest  // nil: to be read from the database; owned by the committing goroutine
+}
+
+// loadRows reads all that a registry's database holds.
+func loadRows(db kv) (*rows, error) {
+	r := &rows{
 		devices: newDevices(), users: newUsers(), tokens: newTokens(), claims: newClaims(), settings: newSettings(),
 		hooks: newHooks(), products: newProducts(),
 	}
-	r.commit = r.counted(commit)
+	var err error
+	if r.last, err = loadNumbered(db); err != nil {
+		return nil, err
+	}
 	for _, t := range []interface{ load(kv) error }{r.devices, r.users, r.tokens, r.claims, r.settings, r.hooks, r.products} {
 		if err := t.load(db); err != nil {
 			return nil, err
 		}
 	}
+	return r, nil
+}
+
+func newRegistryAt(space *reserve, db kv, rows *rows, commit func([]op) error, logger *slog.Logger) (*Registry, error) {
+	r := &Registry{
+		db: db, logger: logger, space: space, number: rows.last.number, changed: make(chan struct{}, 1),
+		turn: make(chan struct{}, 1), wake: make(chan struct{}, 1), ended: make(chan struct{}),
+		rows: *rows,
+	}
+	r.commit = r.counted(commit)
 	if err := r.finishRemovals(); err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"bufio"
 	"bytes"
 	"cmp"
 	"compress/gzip"
@@ -14,6 +15,8 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strconv"
+	"strings"
 	"time"
 )
 
@@ -45,29 +48,84 @@ type record struct {
 	Value []byte `json:"value"`
 }
 
-// read fills the snapshot with what a registry's database holds.
-func (s *snapshot) read(db kv) error {
-	return db.scan(nil, nil, func(key, value []byte) bool {
+// write writes the snapshot of a registry's database to a file and notes number and sum.
+//
+// The file is two gzip members, which read as one. The first holds the SHA-256 of the other: it is written as zeros at
+// first, and is not compressed, so that its size is known.
+func (s *snapshot) write(f *os.File, db kv) error {
+	file := bufio.NewWriter(f)
+	_, err := file.Write(snapshotHead(make([]byte, sha256.Size)))
+	if err != nil {
+		return err
+	}
+	sum, err := s.pack(file, db)
+	if err = errors.Join(err, file.Flush()); err != nil {
+		return err
+	}
+	_, err = f.WriteAt(snapshotHead(sum), 0)
+	return err
+}
+
+// bytes returns what write writes.
+func (s *snapshot) bytes(db kv) ([]byte, error) {
+	var b bytes.Buffer
+	sum, err := s.pack(&b, db)
+	return slices.Concat(snapshotHead(sum), b.Bytes()), err
+}
+
+// pack writes the second member record by record, as all of it is more than a small machine has to spare, and returns its
+// SHA-256.
+func (s *snapshot) pack(w io.Writer, db kv) (sum []byte, err error) {
+	packed, err := gzip.NewWriterLevel(w, gzip.BestSpeed)
+	if err != nil {
+		return nil, err
+	}
+	hash := sha256.New()
+	err = s.writeText(io.MultiWriter(packed, hash), db)
+	return hash.Sum(nil), errors.Join(err, packed.Close())
+}
+
+// snapshotHead is the first member of a snapshot's file; all have one size.
+func snapshotHead(sum []byte) []byte {
+	var b bytes.Buffer
+	w, err := gzip.NewWriterLevel(&b, gzip.NoCompression)
+	if err == nil {
+		_, err = fmt.Fprintf(w, "%x\n", sum)
+	}
+	if err = errors.Join(err, w.Close()); err != nil {
+		panic(err) // a buffer takes everything
+	}
+	return b.Bytes()
+}
+
+// writeText writes what snapshot is in JSON.
+func (s *snapshot) writeText(w io.Writer, db kv) error {
+	taken, err := json.Marshal(s.Taken)
+	if err != nil {
+		return err
+	}
+	if _, err := fmt.Fprintf(w, `{"taken":%s,"records":[`, taken); err != nil {
+		return err
+	}
+	comma := ""
+	var failed error
+	err = db.scan(nil, nil, func(key, value []byte) bool {
 		if string(key) == keyNumber {
 			n := parseNumbered(value)
 			s.Number, s.Sum = n.number, n.sum
 		}
-		s.Records = append(s.Records, record{bytes.Clone(key), append([]byte{}, value...)})
-		return true
+		var text []byte
+		if text, failed = json.Marshal(record{key, append([]byte{}, value...)}); failed == nil {
+			_, failed = fmt.Fprintf(w, "%s%s", comma, text)
+		}
+		comma = ","
+		return failed == nil
 	})
-}
-
-func (s *snapshot) encode() ([]byte, error) {
-	text, err := json.Marshal(s)
-	if err != nil {
-		return nil, err
+	if err = errors.Join(err, failed); err != nil {
+		return err
 	}
-	var b bytes.Buffer
-	sum := sha256.Sum256(text)
-	w := gzip.NewWriter(&b)
-	_, err = fmt.Fprintf(w, "%x\n%s", sum, text)
-	err = errors.Join(err, w.Close())
-	return b.Bytes(), err
+	_, err = fmt.Fprintf(w, `],"number":%d,"sum":%d}`, s.Number, s.Sum)
+	return err
 }
 
 var errSnapshot = errors.New("it is not a whole snapshot of a registry")
@@ -92,19 +150,15 @@ func decodeSnapshot(b []byte) (*snapshot, error) {
 // takeSnapshot writes a snapshot of a registry's database and removes the oldest beyond those kept.
 func takeSnapshot(dir string, db kv) error {
 	s := &snapshot{Taken: time.Now().UTC()}
-	if err := s.read(db); err != nil {
-		return err
-	}
-	b, err := s.encode()
-	if err != nil {
-		return err
-	}
 	dir = filepath.Join(dir, snapshotsName)
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return err
 	}
-	name := fmt.Sprintf("registry-%020d-%s.json.gz", s.Number, s.Taken.Format("20060102T150405Z"))
-	if err := writeFile(filepath.Join(dir, name), b); err != nil {
+	err := makeFile(dir, func(f *os.File) (name string, err error) {
+		err = s.write(f, db)
+		return fmt.Sprintf("registry-%020d-%s.json.gz", s.Number, s.Taken.Format("20060102T150405Z")), err
+	})
+	if err != nil {
 		return err
 	}
 	names := snapshotNames(dir)
@@ -122,6 +176,17 @@ func snapshotNames(dir string) []string {
 	}
 	slices.SortFunc(paths, cmp.Compare)
 	return paths
+}
+
+// newestNumber returns the highest number that a snapshot's name says, 0 when there is none.
+func newestNumber(dir string) (newest uint64) {
+	for _, name := range snapshotNames(filepath.Join(dir, snapshotsName)) {
+		text, _, _ := strings.Cut(strings.TrimPrefix(name, "registry-"), "-")
+		if n, err := strconv.ParseUint(text, 10, 64); err == nil {
+			newest = max(newest, n)
+		}
+	}
+	return newest
 }
 
 // newestSnapshot returns the newest that is whole, nil when there is none.
@@ -158,19 +223,27 @@ func (s *snapshot) restore(db kv) error {
 
 // writeFile writes a file that is there whole or not at all, also after a power cut.
 func writeFile(path string, b []byte) error {
-	f, err := os.CreateTemp(filepath.Dir(path), ".new-*") // mode 0600
+	return makeFile(filepath.Dir(path), func(f *os.File) (string, error) {
+		_, err := f.Write(b)
+		return filepath.Base(path), err
+	})
+}
+
+// makeFile makes a file in dir like writeFile. What it holds, and then how it is called, says write.
+func makeFile(dir string, write func(f *os.File) (name string, err error)) error {
+	f, err := os.CreateTemp(dir, ".new-*") // mode 0600
 	if err != nil {
 		return err
 	}
-	_, err = f.Write(b)
+	name, err := write(f)
 	err = errors.Join(err, f.Sync(), f.Close())
 	if err == nil {
-		err = os.Rename(f.Name(), path)
+		err = os.Rename(f.Name(), filepath.Join(dir, name))
 	}
 	if err != nil {
 		return errors.Join(err, os.Remove(f.Name()))
 	}
-	return syncDir(filepath.Dir(path))
+	return syncDir(dir)
 }
 
 // snapshots takes snapshots of a registry after changes, at most one a minute.

@@ -5,7 +5,6 @@ import (
 	"path/filepath"
 	"runtime"
 	"testing"
-	"time"
 
 	"localcloud/cloud"
 )
@@ -48,13 +47,23 @@ func TestARegistryIsRebuiltFromTheNewestSnapshotThatIsWhole(t *testing.T) {
 }
 
 func TestEverySnapshotThatIsCutOffIsKnownAsSuch(t *testing.T) {
-	s := snapshot{Taken: time.Now(), Number: 7, Records: []record{{[]byte("da"), []byte("b")}}}
-	b, err := s.encode()
+	db := &memory{}
+	if err := db.commit([]op{{[]byte("da"), []byte("b")}, numbered{number: 7, sum: 1<<64 - 1}.op(), {[]byte("x"), []byte{}}}); err != nil {
+		t.Fatal(err)
+	}
+	dir := t.TempDir()
+	if err := takeSnapshot(dir, db); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(filepath.Join(dir, snapshotsName, snapshotNames(filepath.Join(dir, snapshotsName))[0]))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got, err := decodeSnapshot(b); err != nil || got.Number != 7 || len(got.Records) != 1 {
+	if got, err := decodeSnapshot(b); err != nil || got.Number != 7 || got.Sum != 1<<64-1 || len(got.Records) != 3 || got.Taken.IsZero() {
 		t.Errorf("%+v, %v", got, err)
+	}
+	if newestNumber(dir) != 7 {
+		t.Errorf("its name says %d", newestNumber(dir))
 	}
 	for n := range b {
 		if _, err := decodeSnapshot(b[:n]); err == nil {

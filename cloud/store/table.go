@@ -15,6 +15,7 @@ type table[K comparable, V any] struct {
 	decode func([]byte) (V, error)
 	id     func(V) K
 	suffix func(K) []byte
+	copy   func(V) (V, bool) // see put; nil: always false
 
 	// Written by whoever holds both Registry.turn and Registry.mu, so that either
 	// is enough to read. A row never changes once it is here.
@@ -105,7 +106,8 @@ type rowEdit[K comparable, V any] struct {
 
 // put returns the edit that stores row. The row that readers will get is
 // the one that was read back from what goes to disk: a restart changes nothing, the caller
-// shares nothing with it, and what could not be read again is refused now.
+// shares nothing with it, and what could not be read again is refused now. Where copy knows
+// what would be read back, the text is not parsed: a device is stored each time it connects.
 func (t *table[K, V]) put(row V) (*rowEdit[K, V], error) {
 	value, err := t.encode(row)
 	if err != nil {
@@ -114,9 +116,14 @@ func (t *table[K, V]) put(row V) (*rowEdit[K, V], error) {
 	if len(value) > maxValue {
 		return nil, errTooLarge
 	}
-	back, err := t.decode(value)
-	if err != nil {
-		return nil, err
+	back, known := row, false
+	if t.copy != nil {
+		back, known = t.copy(row)
+	}
+	if !known {
+		if back, err = t.decode(value); err != nil {
+			return nil, err
+		}
 	}
 	return &rowEdit[K, V]{t, t.id(back), &back, value}, nil
 }
