@@ -98,6 +98,7 @@ type site struct {
 	program, data string
 	cloud         *process
 	http, tcp     string
+	https, ca     string // address, and a file with the certificate to trust
 	key           string // file with the server's key
 	owner         string // a token
 	foreign       string // a device of the owner
@@ -111,6 +112,8 @@ func startSite(t *testing.T) *site {
 	if err := os.WriteFile(s.key, []byte(output(t, "", s.program, "keys", "export", "--data", s.data)), 0o600); err != nil {
 		t.Fatal(err)
 	}
+	s.ca = filepath.Join(t.TempDir(), "ca.pem")
+	output(t, "", s.program, "https", "ca", "--out", s.ca, "--data", s.data)
 	s.addUser(t, "owner@example.com", "owner's password")
 	s.owner = s.token(t, "owner@example.com")
 	if status, text := s.request(t, s.owner, "POST", "/v1/localcloud/devices", `{"id":"`+s.foreign+`"}`); status != 201 {
@@ -122,9 +125,9 @@ func startSite(t *testing.T) *site {
 // start starts the cloud on free ports, but where more says otherwise.
 func (s *site) start(t *testing.T, more ...string) {
 	t.Helper()
-	s.cloud = start(t, exec.Command(s.program, append(append([]string{"serve", "--data", s.data}, anyPort...), more...)...))
+	s.cloud = start(t, exec.Command(s.program, append(append([]string{"serve", "--data", s.data, "--https", "127.0.0.1:0"}, anyPort...), more...)...))
 	a := s.cloud.ready(t)
-	s.http, s.tcp = "http://"+a.HTTP, a.TCP
+	s.http, s.https, s.tcp = "http://"+a.HTTP, "https://"+a.HTTPS, a.TCP
 }
 
 func (s *site) addUser(t *testing.T, name, password string) {
@@ -204,7 +207,7 @@ func (c *cli) says(code int, words []string, args ...string) string {
 	c.Helper()
 	cmd := c.command(args...)
 	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = io.MultiWriter(&out), io.MultiWriter(&out) // pipes: 1.16 wants no file
+	cmd.Stdout, cmd.Stderr = &out, &out // one pipe
 	timer := time.AfterFunc(soon, func() { cmd.Process.Kill() })
 	defer timer.Stop()
 	cmd.Run()

@@ -12,7 +12,7 @@ import (
 
 // particle-api-js from npm, unmodified, in four generations that differ in
 // almost everything (superagent and node-fetch, token in the query and in the
-// header), uses the cloud and a virtual device as their users do. What is
+// header), by HTTP and by HTTPS, uses the cloud and a virtual device as their users do. What is
 // checked stands in testdata/clients/api.mjs.
 func TestParticleAPIJS(t *testing.T) {
 	node, err := exec.LookPath("node")
@@ -26,34 +26,24 @@ func TestParticleAPIJS(t *testing.T) {
 		}
 	}
 
-	program, data := buildProgram(t), t.TempDir()
-	cloud := start(t, exec.Command(program, append([]string{"serve", "--data", data}, anyPort...)...)).ready(t)
-	key := filepath.Join(t.TempDir(), "server.pem")
-	if err := os.WriteFile(key, []byte(output(t, "", program, "keys", "export", "--data", data)), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	// The first user is an administrator and sees everything: none of those below.
-	output(t, "owner's password\n", program, "user", "add", "owner@example.com", "--password-stdin", "--data", data)
+	s := startSite(t) // its owner is an administrator and sees everything: none of those below
 
 	for _, version := range versions {
 		t.Run(version, func(t *testing.T) {
 			t.Parallel()
 			user, password := version+"@example.com", "a password of "+version
-			output(t, password+"\n", program, "user", "add", user, "--password-stdin", "--data", data)
-			var token struct{ Token string }
-			made := output(t, "", program, "token", "create", "--user", user, "--data", data, "--json")
-			if err := json.Unmarshal([]byte(made), &token); err != nil || token.Token == "" {
-				t.Fatalf("token create printed %q: %v", made, err)
-			}
-
-			device := start(t, exec.Command(program, "virtual", "--stdio", "--http", "http://"+cloud.HTTP, "--tcp", cloud.TCP, "--token", token.Token, "--server-key", key))
-			id := equip(t, device)
+			s.addUser(t, user, password)
+			token := s.token(t, user)
+			device, id := s.device(t, token)
 			arguments := make(chan []string, 1)
 			go func() { arguments <- answer(device) }()
 
 			script := exec.Command(node, "api.mjs")
 			script.Dir = "testdata/clients"
-			script.Env = append(os.Environ(), "API="+version, "BASE=http://"+cloud.HTTP, "USER="+user, "PASSWORD="+password, "DEVICE="+id, "GREETING="+greeting, "IDLE=17")
+			script.Env = append(os.Environ(), "API="+version, "BASE="+s.http, "USER="+user, "PASSWORD="+password, "DEVICE="+id, "GREETING="+greeting, "IDLE=17")
+			if version == "api9" || version == "api5" { // the others by HTTP
+				script.Env = append(script.Env, "BASE="+s.https, "NODE_EXTRA_CA_CERTS="+s.ca)
+			}
 			verdict(t, start(t, script))
 
 			// The script sees return values alone; the device tells what reached it.

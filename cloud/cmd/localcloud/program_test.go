@@ -148,6 +148,7 @@ func (p *process) wait(t *testing.T) int {
 type addresses struct {
 	Ready     bool
 	HTTP, TCP string
+	HTTPS     string // empty: none
 	PID       int
 }
 
