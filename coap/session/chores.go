@@ -138,12 +138,13 @@ func (p *Peer) arrive(ctx context.Context, h coap.Hello) {
 	id := keys.DeviceID(h.DeviceID)
 	if p.presence != nil {
 		p.presence.Want(nil)
-		if next := p.record; !sameHello(recordHello(&next, h), p.record) {
+		was := p.record()
+		if next := was; !sameHello(recordHello(&next, h), was) {
 			p.keep(func(r *cloud.Device) { recordHello(r, h) })
 		}
 		return
 	}
-	p.record.ID = id
+	p.device = id
 	address, ours := p.channel.RemoteAddr().String(), knownHost(p.channel.LocalAddr())
 	err := p.update(func(r *cloud.Device) {
 		recordHello(r, h)
@@ -171,7 +172,7 @@ func knownHost(a net.Addr) string {
 
 // returned takes a device online that went on with its session, if it is still the device that we know.
 func (p *Peer) returned(ctx context.Context, subs []coap.Subscription) {
-	record, ok := p.peers.cfg.Registry.Device(p.id())
+	record, ok := p.peers.cfg.Registry.Device(p.device)
 	switch {
 	case p.presence != nil:
 		return
@@ -179,18 +180,18 @@ func (p *Peer) returned(ctx context.Context, subs []coap.Subscription) {
 		p.Close(cloud.Errorf("", cloud.NotExist, "the device is not registered with this key any more"))
 		return
 	}
-	p.record = record
 	p.online(ctx, time.Now(), subs)
 }
 
 func (p *Peer) online(ctx context.Context, begun time.Time, subs []coap.Subscription) {
 	address := p.channel.RemoteAddr().String()
-	p.presence = p.peers.cfg.Hub.Arrive(ctx, cloud.Arrival{Conn: p, Device: p.record, Address: address, Begun: begun})
+	record := p.record()
+	p.presence = p.peers.cfg.Hub.Arrive(ctx, cloud.Arrival{Conn: p, Device: record, Address: address, Begun: begun})
 	if len(subs) > 0 {
 		p.presence.Want(filters(subs))
 	}
-	p.peers.cfg.Logger.Info("device online", "device", p.record.ID, "address", address, "transport", "udp",
-		"platform", cloud.PlatformName(p.record.PlatformID), "system", p.record.SystemVersion)
+	p.peers.cfg.Logger.Info("device online", "device", p.device, "address", address, "transport", "udp",
+		"platform", cloud.PlatformName(record.PlatformID), "system", record.SystemVersion)
 }
 
 // away takes the device offline.
@@ -202,7 +203,7 @@ func (p *Peer) away(_ context.Context, reason error) {
 	defer cancel()
 	p.presence.Leave(ctx)
 	p.presence = nil
-	p.peers.cfg.Logger.Info("device offline", "device", p.record.ID, "reason", reason)
+	p.peers.cfg.Logger.Info("device offline", "device", p.device, "reason", reason)
 	heard := p.LastHeard()
 	p.keep(func(r *cloud.Device) {
 		if heard.After(r.LastHeard) { // a newer session may have been first
@@ -211,27 +212,28 @@ func (p *Peer) away(_ context.Context, reason error) {
 	})
 }
 
-// id is the device's, zero before Hello.
-func (p *Peer) id() keys.DeviceID { return p.record.ID }
+// record returns what the registry has of the device. It is not kept: most devices are connected for weeks and say little.
+func (p *Peer) record() cloud.Device {
+	record, _ := p.peers.cfg.Registry.Device(p.device)
+	record.ID = p.device
+	return record
+}
 
 // keep changes the device's record, if the device is still there.
 func (p *Peer) keep(change func(*cloud.Device)) {
 	if err := p.update(change); err != nil && cloud.KindOf(err) != cloud.NotExist { // a removed device has none
-		p.peers.cfg.Logger.Warn("device's record not stored", "device", p.id(), "err", err)
+		p.peers.cfg.Logger.Warn("device's record not stored", "device", p.device, "err", err)
 	}
 }
 
 func (p *Peer) update(change func(*cloud.Device)) error {
-	record, err := p.peers.cfg.Registry.UpdateDevice(p.id(), func(r *cloud.Device, exists bool) error {
+	_, err := p.peers.cfg.Registry.UpdateDevice(p.device, func(r *cloud.Device, exists bool) error {
 		if !exists {
 			return cloud.Errorf("record", cloud.NotExist, "the device is not registered any more")
 		}
 		change(r)
 		return nil
 	})
-	if err == nil {
-		p.record = record
-	}
 	return err
 }
 
@@ -241,8 +243,9 @@ func (p *Peer) describe(desc coap.Describe) {
 		p.presence.Throttled(throttled(desc.Metrics))
 		p.presence.Measured(figures(desc.Metrics))
 	}
-	next := recordDescribe(p.record, desc)
-	if sameDescribe(next, p.record) {
+	was := p.record()
+	next := recordDescribe(was, desc)
+	if sameDescribe(next, was) {
 		return
 	}
 	p.keep(func(r *cloud.Device) {
@@ -274,7 +277,7 @@ func (p *Peer) publish(ctx context.Context, e Published, link []byte, limit uint
 		p.committed(e, cloud.E("publish", cloud.Permission, ErrClosed))
 		return
 	}
-	if e.Event.Name == "spark/device/safemode" && !p.record.SafeMode {
+	if e.Event.Name == "spark/device/safemode" && !p.record().SafeMode {
 		p.keep(func(r *cloud.Device) { r.SafeMode = true })
 	}
 	ev := eventOf(e)
@@ -304,10 +307,7 @@ func (p *Peer) committed(e Published, err error) {
 
 // claim gives the device to the user whose claim code it shows; see Device.claim.
 func (p *Peer) claim(code cloud.ClaimCode) {
-	record, told := redeem(p.peers.cfg.Hub, p.peers.cfg.Registry, p.peers.cfg.Logger.With("device", p.id()), code, p.id())
-	if record != nil {
-		p.record = *record
-	}
+	_, told := redeem(p.peers.cfg.Hub, p.peers.cfg.Registry, p.peers.cfg.Logger.With("device", p.device), code, p.device)
 	if told {
 		_ = p.do(func(time.Time) { p.session.Claimed() })
 	}

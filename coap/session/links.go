@@ -164,7 +164,7 @@ func (ps *Peers) restore(
 	}
 	var p *Peer
 	err = resume(link, func(c Channel) *Peer {
-		p = ps.reopen(c, s, record, now)
+		p = ps.reopen(c, s, now)
 		return p
 	})
 	if err != nil {
@@ -175,10 +175,9 @@ func (ps *Peers) restore(
 }
 
 // reopen makes the peer of a restored session.
-func (ps *Peers) reopen(c Channel, s *Session, record cloud.Device, now time.Time) *Peer {
+func (ps *Peers) reopen(c Channel, s *Session, now time.Time) *Peer {
 	p := ps.newPeer(c, now)
-	p.session, p.record = s, record
-	p.record.ID = s.Device()
+	p.session, p.device = s, s.Device()
 	p.keeping.begun = true
 	ps.mu.Lock()
 	ps.all[p] = struct{}{}

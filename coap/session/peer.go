@@ -43,7 +43,7 @@ type Peer struct {
 
 	// Owned by the goroutine that does its chores.
 	presence *cloud.Presence // nil while the device is away
-	record   cloud.Device
+	device   keys.DeviceID   // zero before Hello
 
 	mu       sync.Mutex
 	queued   bool           // the shard knows that something waits
