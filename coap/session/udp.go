@@ -19,6 +19,8 @@ const (
 
 	// anonymousLimit is how long a session may be without Hello; devices send Hello for 60 to 90 s.
 	anonymousLimit = 100 * time.Second
+	// refusedPause is how long a Hello is not looked at after one was refused: devices wait longer, and each costs a line in the log.
+	refusedPause = 2 * time.Second
 	// knownLimit is how long a client with a registered key may be silent without Hello.
 	knownLimit = 10 * time.Minute
 
@@ -51,6 +53,7 @@ type reliability struct {
 	asking    coap.Message   // the Hello that waits for Admit or Refuse
 	hello     *coap.Hello    // what it says; nil: none waits
 	known     *bool          // what Config.Known said; nil: not asked
+	refused   time.Time      // when the last Hello was refused
 	keepAlive time.Duration  // how long the device may be silent
 	away      bool           // it said goodbye, or did not answer
 	left      bool           // it said goodbye; what it acknowledges after that does not bring it back
@@ -83,6 +86,9 @@ func (Silent) effect()   {}
 
 // beforeHello takes Hello. Others get nothing, but a client with a known key the time.
 func (s *Session) beforeHello(now time.Time, kind coap.Kind, m coap.Message) error {
+	if kind == coap.KindHello && now.Sub(s.udp.refused) < refusedPause {
+		return fmt.Errorf("%w: Hello again %v after it was refused", errProtocol, now.Sub(s.udp.refused))
+	}
 	reply, again := s.seen(now, m.ID)
 	switch {
 	case again:
@@ -128,6 +134,7 @@ func (s *Session) Admit(now time.Time, cfg Config) {
 // Refuse leaves the device of the last Asked without an answer. It says Hello again, and may be admitted then.
 func (s *Session) Refuse() {
 	s.udp.hello = nil
+	s.udp.refused = s.heard
 	s.forget(s.udp.asking.ID)
 }
 

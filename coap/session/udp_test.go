@@ -86,6 +86,11 @@ func TestHelloIsNotAnsweredUntilTheKeyWasChecked(t *testing.T) {
 	d.s.Refuse()
 	d.step(nil)
 	d.want()
+	if d.say(hello); !errors.Is(d.over, errProtocol) {
+		t.Errorf("at once again: %v", d.over)
+	}
+	d.wantEffects()
+	d.now = d.now.Add(firstWait)
 	d.send(hello) // the next one asks again, as it may be known by now
 	d.wantEffects(Asked{Device: theID})
 	d.admit()

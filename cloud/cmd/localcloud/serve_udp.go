@@ -93,6 +93,10 @@ func (u *udpServer) restore() error {
 func recordFailure(p *parts, logger *slog.Logger, f dtls.Failure) {
 	k := p.knocks.Record(f.Knock)
 	what, next := k.Explain()
-	logger.Warn("device not let in", "address", k.Address, "step", string(k.Step), "reason", string(k.Reason), "count", k.Count,
+	level := slog.LevelWarn
+	if k.Count&(k.Count-1) != 0 {
+		level = slog.LevelDebug // the log tells of the first, the second, the fourth...; the list counts all
+	}
+	logger.Log(context.Background(), level, "device not let in", "address", k.Address, "step", string(k.Step), "reason", string(k.Reason), "count", k.Count,
 		"what", what, "next", next, "err", f.Err)
 }
