@@ -192,6 +192,9 @@ func TestBoardsAreConnectedAndGivenBack(t *testing.T) {
 			if out := command(t, "device", "restore", "--list", "--data", data); strings.Count(out, n.id) != 2 || !strings.Contains(out, "device.spark.io") {
 				t.Errorf("the backups are\n%s", out)
 			}
+			if kept := into[[]keptBackup](t, "device", "restore", "--list", "--data", data); len(kept) != 2 || kept[0].ID != n.id || kept[0].Platform != n.platform {
+				t.Errorf("the backups as JSON are %+v", kept)
+			}
 			command(t, "device", "restore", "--data", data)
 			if !bytes.Equal(board.Image(t), before) {
 				t.Errorf("after restore the memory differs at %v", differences(board.Image(t), before))

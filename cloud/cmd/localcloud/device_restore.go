@@ -19,6 +19,15 @@ type deviceRestoreCmd struct {
 	Host     string `help:"With --cloud-key: the address to look at." placeholder:"HOST"`
 	DryRun   bool   `help:"Show what would be done, and change nothing."`
 	Yes      bool   `short:"y" help:"Do not ask before writing."`
+	JSON     bool   `name:"json" help:"With --list: print JSON."`
+}
+
+// keptBackup is a backup of a board, as --list prints it.
+type keptBackup struct {
+	ID       string `json:"id"`
+	Platform string `json:"platform"`
+	Backup   string `json:"backup"`
+	Held     string `json:"held"` // which cloud the board knew, in words
 }
 
 // Help is the long text of --help.
@@ -167,7 +176,7 @@ func (c *deviceRestoreCmd) list(ctx context.Context, t *terminal, conn *connecti
 	if err != nil {
 		return err
 	}
-	var rows [][]string
+	var found []keptBackup
 	for _, board := range kept.Boards {
 		for _, name := range board.Backups {
 			if c.ID != "" && c.ID != board.ID.String() {
@@ -179,8 +188,15 @@ func (c *deviceRestoreCmd) list(ctx context.Context, t *terminal, conn *connecti
 			}
 			slot, slotErr := b.ServerSlot()
 			was := rekey.Held{Server: slot, ServerErr: slotErr}
-			rows = append(rows, []string{board.ID.String(), b.Platform, name, was.ServerText(keys.ServerKey{})})
+			found = append(found, keptBackup{board.ID.String(), b.Platform, name, was.ServerText(keys.ServerKey{})})
 		}
+	}
+	if c.JSON {
+		return list(t, found)
+	}
+	var rows [][]string
+	for _, b := range found {
+		rows = append(rows, []string{b.ID, b.Platform, b.Backup, b.Held})
 	}
 	if len(rows) == 0 {
 		t.printf("There is no backup of a board yet; device rekey makes one each time before it writes.\n")
