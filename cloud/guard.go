@@ -226,19 +226,19 @@ func take(m map[string]*rate.Limiter, address string, limit int, what string) er
 }
 
 // keep returns the entry of a key, made anew when there is none. A map that is
-// full forgets what is spent, and if nothing is, any one.
+// full forgets what is spent, and if that is little, an eighth of the rest.
 func keep[V any](m map[string]V, key string, make func() V, spent func(V) bool) V {
 	if v, ok := m[key]; ok {
 		return v
 	}
 	if len(m) >= maxGuarded {
 		maps.DeleteFunc(m, func(_ string, v V) bool { return spent(v) })
-	}
-	for k := range m {
-		if len(m) < maxGuarded {
-			break
+		for k := range m {
+			if len(m) < maxGuarded*7/8 { // not one by one: looking through all costs too much
+				break
+			}
+			delete(m, k)
 		}
-		delete(m, k)
 	}
 	v := make()
 	m[key] = v
