@@ -67,12 +67,13 @@ func (r *Relay) recordLocked(device string) *Record {
 	return rec
 }
 
-// calling is an invitation under way. While it is there no second one begins:
-// a device that asks meanwhile is served by it, unless it fails.
+// calling is an invitation under way. While it is there no second one begins: a
+// device that asks meanwhile is served by it, unless it fails. A call that the
+// device had asked for is followed by another one when it asks once more.
 type calling struct {
 	hurry     chan struct{} // one place: the device has asked, so there is nothing to wait for
 	announced string
-	asked     bool // meanwhile
+	asked     bool // since the last call began
 }
 
 // listen hears devices that look for the relay, until ctx ends.
@@ -248,12 +249,12 @@ func (r *Relay) invite(device, announced string, delay time.Duration) {
 	if len(r.calls) >= maxCalls || r.context.Err() != nil {
 		return
 	}
-	c := &calling{hurry: make(chan struct{}, 1), announced: announced}
+	c := &calling{hurry: make(chan struct{}, 1), announced: announced, asked: delay == 0}
 	r.calls[device] = c
 	r.work.Go(func() { r.callUntilDone(device, c, delay) })
 }
 
-// callUntilDone calls a device, and once more for each time that this failed and the device has asked meanwhile.
+// callUntilDone calls a device, and again when the device has asked meanwhile and was not served by that.
 func (r *Relay) callUntilDone(device string, c *calling, delay time.Duration) {
 	timer := time.NewTimer(delay)
 	defer timer.Stop()
@@ -268,12 +269,13 @@ func (r *Relay) callUntilDone(device string, c *calling, delay time.Duration) {
 		if announced == "" {
 			announced = r.recordLocked(device).Announced // the last time
 		}
+		wanted := c.asked
 		c.asked = false
 		s := r.liveliestLocked(device)
 		r.mu.Unlock()
 		called := s != nil && s.quiet() < aliveFor || r.call(device, announced)
 		r.mu.Lock()
-		if called || !c.asked {
+		if !c.asked || called && !wanted {
 			delete(r.calls, device)
 			r.mu.Unlock()
 			return
