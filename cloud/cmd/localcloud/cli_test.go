@@ -315,12 +315,27 @@ func (c *cli) pointAtTheCloud() {
 	c.token = c.site.token(c.T, c.user)
 	_, c.device = c.site.device(c.T, c.token)
 	if c.version.number < 3 {
+		c.forgoUpdates()
 		c.ok("config local")
 		c.ok("config local apiUrl " + c.http)
 		return
 	}
 	c.ok("profile local")
 	c.ok("profile set apiUrl " + c.http)
+}
+
+// forgoUpdates tells the older ones, which ask npm for newer ones once a day whatever
+// the environment says, that they did so just now.
+func (c *cli) forgoUpdates() {
+	dir := filepath.Join(c.home, ".particle")
+	err := os.Mkdir(dir, 0o700)
+	if err == nil {
+		profile := fmt.Sprintf(`{"name":"particle","last_version_check":%d}`, time.Now().UnixMilli())
+		err = os.WriteFile(filepath.Join(dir, "profile.json"), []byte(profile), 0o600)
+	}
+	if err != nil {
+		c.Fatal(err)
+	}
 }
 
 func (c *cli) logInAndOut() {
