@@ -54,6 +54,7 @@ type underWay struct {
 	local netip.Addr // our address that it came to
 	begun time.Time
 	conn  *Conn // once it is done
+	told  bool  // an alert came, and the owner knows
 }
 
 func newHandshaker(l *Listener) *handshaker {
@@ -127,6 +128,9 @@ func (h *handshaker) receive(now time.Time, w waiting) {
 		return
 	case u.done && !wasDone:
 		h.establish(u)
+	case u.alert != 0 && !u.done && !u.told:
+		u.told = true // but it goes on: anyone can send an alert in clear
+		h.fail(u, nil)
 	}
 	h.send(out, u)
 }
@@ -199,7 +203,7 @@ func (h *handshaker) tick(now time.Time) {
 		switch {
 		case now.Sub(u.begun) >= handshakeTime:
 			h.drop(u)
-			if !u.done {
+			if !u.done && !u.told {
 				h.fail(u, nil)
 			}
 		case !u.done && !u.out.again.IsZero() && !now.Before(u.out.again):

@@ -193,8 +193,12 @@ func TestADeviceThatHoldsAnotherServersKeyAborts(t *testing.T) {
 			t.Errorf("%v", err)
 		}
 		alert := record{kind: typeAlert, number: 9, body: []byte{2, 51}}
+		sent := time.Now()
 		s.WriteToUDPAddrPort(alert.appendTo(nil), server)
 		f := <-w.failures
+		if waited := time.Since(sent); waited > time.Second {
+			t.Errorf("its owner knows after %s", waited)
+		}
 		if f.Knock.Reason != keys.ReasonWrongServerKey || f.Knock.Transport != "udp" || f.Knock.Address != "10.0.0.2:1" {
 			t.Errorf("%+v", f)
 		}
