@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { asError, explain } from './api/client';
 import { ago, bytes, span, timeOf } from './format';
-import { commands } from './pages/connect';
+import { commands, connectCommand } from './pages/connect';
 import { csv, jsonLines } from './pages/events/export';
 import { idAt } from './pages/events/history';
 import { formatPolicy, parsePolicy } from './policy';
@@ -110,6 +110,7 @@ test('only objects and lists are folded', () => {
 });
 
 test('the commands for a board name the address and the port', () => {
+  expect(connectCommand('10.0.0.2')).toBe('localcloud device connect --host 10.0.0.2');
   expect(commands('http://10.0.0.2:8080', '10.0.0.2', 'tcp', '5683')).toBe(
     'curl -o server.pem "http://10.0.0.2:8080/v1/server/key"\nparticle keys server server.pem --host 10.0.0.2 --port 5683',
   );

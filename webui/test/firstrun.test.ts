@@ -33,6 +33,8 @@ test('a new cloud takes its owner in with the code from the terminal', async () 
 test('the page gives the exact commands, sees the board knock, lets it in and celebrates', async () => {
   const { page, trouble } = watched;
   const [host, port] = [new URL(cloud.url).hostname, cloud.ready.tcp.split(':').pop()];
+  await page.getByText(`localcloud device connect --host ${host}`).waitFor();
+  await page.getByText('With Particle’s own tool instead').click();
   await page.getByText(`particle keys server server.pem --host ${host} --port ${port}`).waitFor();
   const board = await Board.start(cloud, [{ op: 'variable', name: 'temp', type: 'double', value: 21.5 }]);
   try {

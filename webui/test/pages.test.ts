@@ -85,7 +85,7 @@ const views: View[] = [
     },
   },
   { name: 'pins', path: 'devices/1c002f000947343432313031', ready: 'D7' },
-  { name: 'connect', path: 'connect', ready: 'particle keys server' },
+  { name: 'connect', path: 'connect', ready: 'localcloud device connect' },
   { name: 'waiting', path: 'waiting', ready: 'unknown-device' },
   { name: 'events', path: 'events', ready: 'Publish', act: publish },
   {

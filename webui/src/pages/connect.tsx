@@ -22,7 +22,12 @@ function port(address: string | undefined, otherwise: string): string {
   return address?.slice(address.lastIndexOf(':') + 1) || otherwise;
 }
 
-/** The commands that tell a board where its cloud is. */
+/** The command that does it all, on the cloud's own machine. */
+export function connectCommand(host: string): string {
+  return `localcloud device connect --host ${host}`;
+}
+
+/** The commands of Particle's tool that tell a board where its cloud is. */
 export function commands(origin: string, host: string, transport: Transport, devicePort: string): string {
   const udp = transport === 'udp';
   return [
@@ -72,7 +77,14 @@ export function ConnectPage() {
                 </h2>
                 <p class="soft">{t.connect.keyText}</p>
                 <TextField label={t.connect.address} hint={t.connect.addressHint} value={host} onValue={setHost} spellcheck={false} />
-                <Command text={commands(window.location.origin, host || t.connect.noAddress, transport, port(listener, transport === 'tcp' ? '5683' : '5684'))} />
+                <Command text={connectCommand(host || t.connect.noAddress)} />
+                <p class="soft">{t.connect.elsewhere}</p>
+                <Command text={`--cloud ${window.location.origin} --token TOKEN`} />
+                <details class="help">
+                  <summary>{t.connect.particle}</summary>
+                  <p class="soft">{t.connect.particleText}</p>
+                  <Command text={commands(window.location.origin, host || t.connect.noAddress, transport, port(listener, transport === 'tcp' ? '5683' : '5684'))} />
+                </details>
               </li>
               <li>
                 <h2>{t.connect.restart}</h2>
