@@ -68,7 +68,7 @@ func TestWithoutSettingsThereAreDefaults(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if got.HTTP != ":8080" || got.TCP != ":5683" || got.UDP != ":5684" || got.Relay != ":8070" || got.Data != "" ||
+	if got.HTTP != ":8080" || got.TCP != ":5683" || got.UDP != "" || got.Relay != ":8070" || got.Data != "" ||
 		got.TrustFirstUse != nil || got.maxAge() != 0 || got.EventsMaxSize != 0 || got.LogLevel != 0 || got.LogJSON {
 		t.Errorf("got %+v", got)
 	}

@@ -99,7 +99,7 @@ func TestAPortInUseIsExplainedAndTheDataIsFreeAgain(t *testing.T) {
 	refused(t, 1, []string{"another program uses " + busy, "--http"}, "serve", "--data", data, "--http", busy, "--tcp", "127.0.0.1:0")
 	refused(t, 1, []string{"another program uses " + busy, "--tcp"}, "serve", "--data", data, "--http", "127.0.0.1:0", "--tcp", busy)
 	refused(t, 1, []string{"--http"}, "serve", "--data", data, "--http", "nonsense", "--tcp", busy)
-	refused(t, 1, []string{"does not have the address 192.0.2.1", "--http"}, "serve", "--data", data, "--http", "192.0.2.1:0", "--tcp", busy)
+	refused(t, 1, []string{"does not have the address 198.51.100.1", "--http"}, "serve", "--data", data, "--http", "198.51.100.1:0", "--tcp", busy)
 	serve(t, data)
 }
 

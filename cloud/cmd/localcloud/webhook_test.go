@@ -131,7 +131,7 @@ func TestWebhooksDoNotReachTheCloudItself(t *testing.T) {
 			t.Errorf("%v of port 1 is the cloud's own", own)
 		}
 	}
-	if s.isOwn(netip.AddrPortFrom(netip.MustParseAddr("192.0.2.1"), port(web))) {
+	if s.isOwn(netip.AddrPortFrom(netip.MustParseAddr("198.51.100.1"), port(web))) {
 		t.Error("another machine's port is the cloud's own")
 	}
 }
