@@ -162,12 +162,12 @@ func quoteUnit(s string) string {
 
 // checkProgram refuses to install a program from where the service could not start it.
 func (c *serviceInstallCmd) checkProgram(program string) error {
-	away := []string{"/tmp/", "/var/tmp/", "/run/"}
+	away := []string{"tmp", "var/tmp", "run"}
 	if c.User == "" {
-		away = append(away, "/home/", "/root/")
+		away = append(away, "home", "root") // closed to the service's own user
 	}
 	for _, dir := range away {
-		if strings.HasPrefix(program, dir) {
+		if strings.HasPrefix(program, "/"+dir+"/") {
 			return fmt.Errorf("a service cannot start %s; put it where it stays: sudo install %s /usr/local/bin/localcloud, then: sudo localcloud service install", program, program)
 		}
 	}
