@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	sst "github.com/dgraph-io/badger/v4/table"
+
 	"localcloud/cloud"
 )
 
@@ -43,8 +45,22 @@ func TestADamagedLogIsSetAsideAndIDsGoOn(t *testing.T) {
 		"tables cut off":     func(t *testing.T, dir string) { overwrite(t, filepath.Join(dir, "*.sst"), 1000) },
 		"tables empty":       func(t *testing.T, dir string) { overwrite(t, filepath.Join(dir, "*.sst"), 0) },
 		"tables overwritten": func(t *testing.T, dir string) { overwrite(t, filepath.Join(dir, "*.sst"), -1) },
-		"no manifest": func(t *testing.T, dir string) {
+		"manifest cut off": func(t *testing.T, dir string) {
 			overwrite(t, filepath.Join(dir, "MANIFEST"), 3)
+		},
+		"no manifest": func(t *testing.T, dir string) {
+			if err := os.Remove(filepath.Join(dir, "MANIFEST")); err != nil {
+				t.Fatal(err)
+			}
+		},
+		"a table is gone": func(t *testing.T, dir string) {
+			tables, err := filepath.Glob(filepath.Join(dir, "*.sst"))
+			if err != nil || len(tables) == 0 {
+				t.Fatalf("there is no table: %v", err)
+			}
+			if err := os.Remove(tables[0]); err != nil {
+				t.Fatal(err)
+			}
 		},
 		"died three times": func(t *testing.T, dir string) {
 			if err := os.WriteFile(filepath.Join(filepath.Dir(dir), attemptsName+eventsName), []byte("3"), 0o600); err != nil {
@@ -77,6 +93,38 @@ func TestADamagedLogIsSetAsideAndIDsGoOn(t *testing.T) {
 				t.Errorf("%d events after a restart, status %+v", got, w.Status())
 			}
 			w.close()
+		})
+	}
+}
+
+// A process that is killed while Badger makes or removes a table leaves one behind that its manifest does not name.
+func TestATableThatWasBeingMadeOrRemovedIsNoDamage(t *testing.T) {
+	for name, content := range map[string][]byte{
+		"just made":        make([]byte, tableSize),
+		"half written":     append(bytes.Repeat([]byte{0xa5}, 4096), make([]byte, tableSize-4096)...),
+		"half removed":     {},
+		"without its room": []byte("abc"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			w := diskWorld(t)
+			w.open(Options{})
+			w.update(1, func(*cloud.Device) {})
+			w.fill(200, 1000, time.Second)
+			before := len(w.ids())
+			w.close()
+			for _, database := range []string{registryName, eventsName} {
+				if err := os.WriteFile(filepath.Join(w.onDisk, database, sst.IDToFilename(4711)), content, 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			w.open(Options{})
+			defer w.close()
+			if st := w.Status(); len(st.SetAside) != 0 || st.Rebuilt != "" {
+				t.Errorf("status is %+v", st)
+			}
+			if got := len(w.ids()); got != before || len(w.Registry().Devices()) != 1 {
+				t.Errorf("%d events, were %d; %d devices", got, before, len(w.Registry().Devices()))
+			}
 		})
 	}
 }

@@ -6,11 +6,15 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 
+	"github.com/dgraph-io/badger/v4"
 	"github.com/dgraph-io/badger/v4/fb"
 	"github.com/dgraph-io/badger/v4/pb"
+	sst "github.com/dgraph-io/badger/v4/table"
 	"github.com/dgraph-io/badger/v4/y"
 	"google.golang.org/protobuf/proto"
 )
@@ -24,14 +28,42 @@ import (
 // Badger trusts what it finds there when it opens a table: a table that was cut off
 // ends the process. We read the files, unmapped, before it does.
 
-// checkTables looks at the end and the last block of each table, or at the whole table.
+// checkTables looks at the end and the last block of each table that the database
+// has, or at the whole table. Files that are not in its manifest are no part of it: Badger makes
+// a table before it notes it, removes it after that, and tidies up when it opens what a kill between the two left behind.
 func checkTables(dir string, whole bool) (err error) {
 	defer damage(&err)
-	tables, err := filepath.Glob(filepath.Join(dir, "*.sst"))
-	for _, path := range tables {
-		if err := checkTable(path, whole); err != nil {
-			return fmt.Errorf("table %s: %w", filepath.Base(path), err)
+	tables, err := tablesOf(dir)
+	for _, name := range tables {
+		if err := checkTable(filepath.Join(dir, name), whole); err != nil {
+			return fmt.Errorf("table %s: %w", name, err)
 		}
+	}
+	return err
+}
+
+// tablesOf returns the files that the manifest of a database names; none when there is no database.
+func tablesOf(dir string) (names []string, err error) {
+	manifest, err := os.Open(filepath.Join(dir, badger.ManifestFilename))
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil, noTables(dir)
+	} else if err != nil {
+		return nil, err
+	}
+	defer manifest.Close()
+	m, _, err := badger.ReplayManifestFile(manifest, 0, badgerOptions(dir, tuning{logger: slog.New(slog.DiscardHandler)}))
+	for id := range m.Tables {
+		names = append(names, sst.IDToFilename(id))
+	}
+	slices.Sort(names)
+	return names, err
+}
+
+// noTables reports an error if there are tables, which Badger would remove when there is no manifest.
+func noTables(dir string) error {
+	tables, err := filepath.Glob(filepath.Join(dir, "*.sst"))
+	if err == nil && len(tables) > 0 {
+		err = fmt.Errorf("there are %d tables and no %s", len(tables), badger.ManifestFilename)
 	}
 	return err
 }
@@ -40,9 +72,7 @@ var errTable = errors.New("it is cut off or overwritten")
 
 func checkTable(path string, whole bool) error {
 	f, err := os.Open(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	} else if err != nil {
+	if err != nil {
 		return err
 	}
 	defer f.Close()
