@@ -5,7 +5,6 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/hex"
-	"strings"
 	"time"
 
 	"localcloud/keys"
@@ -87,8 +86,8 @@ func NameTaken(registry Registry, owner UserID, name string, except keys.DeviceI
 	if owner == "" || name == "" {
 		return false
 	}
-	for _, d := range registry.Devices() {
-		if d.Owner == owner && d.ID != except && strings.EqualFold(d.Name, name) {
+	for _, d := range registry.DevicesNamed(name) {
+		if d.Owner == owner && d.ID != except {
 			return true
 		}
 	}

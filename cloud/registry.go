@@ -19,6 +19,9 @@ type Registry interface {
 	Device(id keys.DeviceID) (Device, bool)
 	// Devices returns every device, ordered by id.
 	Devices() []Device
+	// DevicesNamed returns the devices of that name, ignoring case, whosever they are, ordered by id. It costs no more when there are many devices.
+	DevicesNamed(name string) []Device
+	CountDevices() int
 	// UpdateDevice changes one device in one step; when it does not exist, change
 	// gets a fresh one and exists is false. An error from change leaves all as it was.
 	UpdateDevice(id keys.DeviceID, change func(d *Device, exists bool) error) (Device, error)

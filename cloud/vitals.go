@@ -38,6 +38,18 @@ func (h *Hub) Vitals(id keys.DeviceID) (Vitals, bool) {
 	return Vitals{At: m.vitals.At, Figures: maps.Clone(m.vitals.Figures)}, true
 }
 
+// Vital returns one figure of what the device told last.
+func (h *Hub) Vital(id keys.DeviceID, name string) (float64, bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	m := h.meters[id]
+	if m == nil {
+		return 0, false
+	}
+	value, ok := m.vitals.Figures[name]
+	return value, ok
+}
+
 // AskVitals asks the device for its vitals and notes them; see Conn.
 func (h *Hub) AskVitals(ctx context.Context, id keys.DeviceID) (Vitals, error) {
 	c, err := h.connection("vitals", id)

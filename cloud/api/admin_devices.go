@@ -26,17 +26,25 @@ type deviceLimits struct {
 	Missed    uint64 `json:"missed"`    // events for the device that it did not take in time
 }
 
+func limitsOf(now cloud.Status) deviceLimits {
+	return deviceLimits{now.Events, now.Throttled, now.Limited, now.Lost, now.Missed}
+}
+
 func (s *Server) adminDevice(d cloud.Device) adminDevice {
 	now := s.Hub.Status(d.ID)
 	return adminDevice{
 		deviceObject:   s.deviceObject(d, now),
 		KeyFingerprint: d.Key.Fingerprint(), Policy: d.Policy,
-		Limits:  deviceLimits{now.Events, now.Throttled, now.Limited, now.Lost, now.Missed},
+		Limits:  limitsOf(now),
 		Address: now.Address, Since: stamp(now.Since),
 	}
 }
 
+// listAllDevices answers with all devices; with page or per_page, as one page of them.
 func (s *Server) listAllDevices(q *request) (any, error) {
+	if q.args.has("page") || q.args.has("per_page") {
+		return s.listDevicePage(q)
+	}
 	list := []adminDevice{}
 	for _, d := range s.visible(q.access) {
 		list = append(list, s.adminDevice(d))

@@ -16,7 +16,7 @@ func (s *Server) showStatus(*request) (any, error) {
 		"uptime_s": int64(time.Since(s.started) / time.Second),
 		"totals":   s.Hub.Totals(),
 		"streams":  s.OpenStreams(),
-		"devices":  len(s.Registry.Devices()),
+		"devices":  s.Registry.CountDevices(),
 		"users":    len(s.Registry.Users()),
 	}
 	if cloud.Owner(s.Registry) == "" && s.SetupCode != "" {

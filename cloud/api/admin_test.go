@@ -186,6 +186,43 @@ func TestAllDevices(t *testing.T) {
 	w.do("GET /v1/localcloud/devices/fan", as(control)).has(200, `{"key_fingerprint":"","address":"","since":null,"limits":{"events":0,"throttled":0,"limited":0,"lost":0,"missed":0}}`)
 }
 
+func TestDevicesPageByPage(t *testing.T) {
+	w := newWorld(t)
+	ids := func(query string) (ids []any, meta any) {
+		t.Helper()
+		a := w.do("GET /v1/localcloud/devices?"+query, as(w.root)).has(200, `{}`)
+		for _, d := range a.object()["devices"].([]any) {
+			ids = append(ids, d.(map[string]any)["id"])
+		}
+		return ids, a.object()["meta"]
+	}
+	first, meta := ids("page=1&per_page=2")
+	second, _ := ids("page=2&per_page=2")
+	if all := append(first, second...); !reflect.DeepEqual(all, []any{lampID, strayID, fanID}) {
+		t.Errorf("the pages are %v", all)
+	}
+	if want := map[string]any{"total_pages": 2.0, "total_records": 3.0}; !reflect.DeepEqual(meta, want) {
+		t.Errorf("meta is %v", meta)
+	}
+	if beyond, _ := ids("page=99999999999&per_page=2"); len(beyond) != 0 {
+		t.Errorf("behind the end is %v", beyond)
+	}
+	if found, _ := ids("page=1&deviceName=LAM"); len(found) != 1 {
+		t.Errorf("found %v", found)
+	}
+	w.lamp.presence.Publish(t.Context(), cloud.Event{Name: "x"}, func(error) {})
+	w.lamp.presence.Measured(map[string]float64{"network.signal.quality": 71})
+	rows := w.do("GET /v1/localcloud/devices?per_page=10&brief=1", as(w.root)).object()["devices"].([]any)
+	lamp, fan := rows[0].(map[string]any), rows[2].(map[string]any)
+	if lamp["name"] != "lamp" || lamp["online"] != true || lamp["signal"] != 71.0 || lamp["limits"].(map[string]any)["events"] != 1.0 {
+		t.Errorf("the row of the lamp is %v", lamp)
+	}
+	if _, full := lamp["functions"]; full || fan["limits"] != nil || fan["signal"] != nil || fan["online"] != false {
+		t.Errorf("rows are %v, %v", lamp, fan)
+	}
+	w.do("GET /v1/localcloud/devices?page=x", as(w.root)).has(400, `{"ok":false}`)
+}
+
 func TestRegisterDevice(t *testing.T) {
 	w := newWorld(t)
 	pem, _ := json.Marshal(string(rsaKey().PEM()))

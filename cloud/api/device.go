@@ -37,8 +37,8 @@ func (s *Server) find(q *request, name string) (cloud.Device, bool) {
 	}
 	var best cloud.Device
 	rank := 0
-	for _, d := range s.Registry.Devices() {
-		if !strings.EqualFold(d.Name, name) || d.Name == "" || !q.sees(d) {
+	for _, d := range s.Registry.DevicesNamed(name) {
+		if !q.sees(d) {
 			continue
 		}
 		r := 1

@@ -48,7 +48,7 @@ func (s *Server) reach(q *request) (any, error) {
 // doctor says why boards may not come.
 func (s *Server) doctor(*request) (any, error) {
 	r := cloudReport{
-		Listening: s.listening(), Addresses: s.addresses(), Devices: len(s.Registry.Devices()), Online: s.Hub.Totals().Online,
+		Listening: s.listening(), Addresses: s.addresses(), Devices: s.Registry.CountDevices(), Online: s.Hub.Totals().Online,
 		Findings: []finding{}, Symptoms: keys.Symptoms(), ReachPages: []string{},
 	}
 	for _, a := range r.Addresses {

@@ -12,33 +12,26 @@ import (
 )
 
 const (
-	perPage    = 25
-	maxPerPage = 1000
-	maxImport  = 10000 // devices in one request
-	importing  = 32    // of which so many are stored at once, so that they share commits
+	maxImport = 10000 // devices in one request
+	importing = 32    // of which so many are stored at once, so that they share commits
 )
 
 // listProductDevices answers with one page of a product's devices. Unlike the list of a user it is an object.
 func (s *Server) listProductDevices(q *request) (any, error) {
 	a := &q.args
-	page := max(a.number("page", 1), 1)
-	size := min(max(a.number("per_page", a.number("perPage", perPage)), 1), maxPerPage)
+	p := pageArgument(a)
 	want := deviceFilter(a)
 	if a.err != nil {
 		return nil, a.err
 	}
 	all := slices.DeleteFunc(s.productDevices(q), func(d cloud.Device) bool { return !want(d) })
 	s.sortDevices(all, a.text("sortAttr"), a.text("sortDir"))
-	pages := max((int64(len(all))+size-1)/size, 1)
-	from := min((min(page, pages+1)-1)*size, int64(len(all)))
+	some, meta := pageOf(p, all)
 	list := []deviceObject{}
-	for _, d := range all[from:min(from+size, int64(len(all)))] {
+	for _, d := range some {
 		list = append(list, s.deviceObject(d, s.Hub.Status(d.ID)))
 	}
-	return map[string]any{
-		"devices": list, "customers": s.ownersOf(list),
-		"meta": map[string]any{"total_pages": pages, "total_records": len(all)},
-	}, nil
+	return map[string]any{"devices": list, "customers": s.ownersOf(list), "meta": meta}, nil
 }
 
 // deviceFilter reads which devices of a product are wanted.

@@ -51,6 +51,7 @@ var contract = []struct {
 	{"an error from the change leaves a device as it was", deviceChangeRefused},
 	{"a device keeps its id whatever the change does", deviceKeepsID},
 	{"devices are ordered by id", devicesOrdered},
+	{"devices are found by name in any case, renamed, removed and after a restart", devicesFoundByName},
 	{"what the registry returns and takes are copies", registryCopies},
 	{"a removed device is gone for good", deviceRemoved},
 	{"a device can be made anew after its removal", deviceRemovedAndMade},

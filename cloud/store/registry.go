@@ -51,6 +51,7 @@ func newRegistry(db kv, commit func([]op) error, logger *slog.Logger) (*Registry
 // rows are all tables of a registry.
 type rows struct {
 	devices  *table[keys.DeviceID, cloud.Device]
+	names    names // of devices
 	users    *table[cloud.UserID, cloud.User]
 	tokens   *table[cloud.TokenID, cloud.Token]
 	products *table[int, cloud.Product]
@@ -65,8 +66,9 @@ type rows struct {
 func loadRows(db kv) (*rows, error) {
 	r := &rows{
 		devices: newDevices(), users: newUsers(), tokens: newTokens(), claims: newClaims(), settings: newSettings(),
-		hooks: newHooks(), products: newProducts(),
+		hooks: newHooks(), products: newProducts(), names: make(names),
 	}
+	r.devices.follow = r.names.replace
 	var err error
 	if r.last, err = loadNumbered(db); err != nil {
 		return nil, err

@@ -15,7 +15,8 @@ type table[K comparable, V any] struct {
 	decode func([]byte) (V, error)
 	id     func(V) K
 	suffix func(K) []byte
-	copy   func(V) (V, bool) // see put; nil: always false
+	copy   func(V) (V, bool)      // see put; nil: always false
+	follow func(before, after *V) // told of each committed row that changes; nil: there is none. May be nil itself
 
 	// Written by whoever holds both Registry.turn and Registry.mu, so that either
 	// is enough to read. A row never changes once it is here.
@@ -54,13 +55,25 @@ func (t *table[K, V]) load(db kv) error {
 			damage = fmt.Errorf("record %q: %w", key, err)
 			return false
 		}
-		t.rows[t.id(row)] = &row
+		t.set(t.id(row), &row)
 		return true
 	})
 	if err != nil {
 		return err
 	}
 	return damage
+}
+
+// set puts a committed row in place of the one before; nil removes it.
+func (t *table[K, V]) set(id K, row *V) {
+	if t.follow != nil {
+		t.follow(t.rows[id], row)
+	}
+	if row == nil {
+		delete(t.rows, id)
+		return
+	}
+	t.rows[id] = row
 }
 
 // latest returns a row as the change before left it, committed or not. The caller holds the turn.
@@ -142,13 +155,7 @@ func (e *rowEdit[K, V]) settle(change uint64) {
 	}
 }
 
-func (e *rowEdit[K, V]) publish() {
-	if e.row == nil {
-		delete(e.table.rows, e.id)
-		return
-	}
-	e.table.rows[e.id] = e.row
-}
+func (e *rowEdit[K, V]) publish() { e.table.set(e.id, e.row) }
 
 func (e *rowEdit[K, V]) reread(db kv) error {
 	key := e.table.key(e.id)

@@ -168,11 +168,8 @@ func (p *virtualPhoton) register(id keys.DeviceID, key *rsa.PrivateKey, owner cl
 	}
 	registry := p.server.parts.store.Registry()
 	name := photonName
-	for _, d := range registry.Devices() {
-		if d.Owner == owner && d.ID != id && strings.EqualFold(d.Name, name) {
-			name += "-" + id.String()[:4]
-			break
-		}
+	if cloud.NameTaken(registry, owner, name, id) {
+		name += "-" + id.String()[:4]
 	}
 	d, err := registry.UpdateDevice(id, func(d *cloud.Device, _ bool) error {
 		d.Key = public
