@@ -66,6 +66,8 @@ func (r *Relay) newAdmin() http.Handler {
 	handle("POST /channels/{device}/kick", r.kickDevice)
 	handle("POST /channels/{device}/call", r.callDevice)
 	handle("POST /channels/{device}/send", r.sendDevice)
+	handle("GET /settings", func(*http.Request, input) (any, error) { return r.showSettings(), nil })
+	handle("PUT /settings", r.setSettings)
 	handle("PUT /allow", r.setAllow)
 	handle("PUT /allow/{device}", r.allowDevice)
 	handle("DELETE /allow/{device}", r.disallowDevice)
@@ -97,6 +99,8 @@ type input struct {
 	Title  string   `json:"title"`
 	Speed  float64  `json:"speed"`
 	Always bool     `json:"always"`
+	Reset  bool     `json:"reset"`
+	Settings
 }
 
 const maxBody = 64 << 10

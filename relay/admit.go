@@ -18,7 +18,7 @@ type admission struct {
 func (r *Relay) admit(h *head, from netip.Addr) (admission, refusal) {
 	secret := h.secret()
 	if secret == "" {
-		if h.upgrades() && r.ByAddress {
+		if h.upgrades() && r.byAddress() {
 			if device, ok := r.tickets.spendByAddress(from, time.Now()); ok {
 				return r.unlessBlocked(device)
 			}

@@ -155,7 +155,7 @@ func (r *messageReader) check(fin bool, op byte, masked bool, n uint64) error {
 		return nil
 	}
 	if !r.legacy {
-		return violation("a frame without a mask; for the old libraries of the Core: serve --relay-legacy")
+		return violation("a frame without a mask; for the old libraries of the Core: localcloud relay set --legacy")
 	}
 	r.odd++
 	return nil

@@ -29,7 +29,7 @@ type stream struct {
 	bytes     atomic.Uint64
 	truncated atomic.Uint64
 
-	down chan string // to the device; nil: it does not listen
+	down *downlink // to the device; nil: it does not listen
 
 	ctx context.Context
 	end context.CancelCauseFunc
@@ -123,7 +123,7 @@ func validStream(name string) bool { return streamName.MatchString(name) }
 
 // begin makes a stream the one of its device and name. One that is there already ends: the newest wins. hangUp
 // is called once, on another goroutine, when the stream ends. It returns nil when there are too many channels.
-func (r *Relay) begin(who admission, name, kind string, from netip.Addr, down chan string, hangUp func(cause error)) *stream {
+func (r *Relay) begin(who admission, name, kind string, from netip.Addr, down *downlink, hangUp func(cause error)) *stream {
 	device := who.device
 	c := r.channelOf(device, name)
 	if c == nil {

@@ -61,9 +61,9 @@ type Config struct {
 	NonceLife  time.Duration                  // 0: 60 s
 	Silence    time.Duration                  // a stream without a byte for so long ends; 0: 24 h
 	AnyAddress bool                           // a nonce is good from any address: NAT, containers
-	ByAddress  bool                           // a WebSocket without a secret is the device that was called at its address
-	Legacy     bool                           // take what the old libraries for the Core do wrong in WebSockets
-	TokenReads bool                           // who reads needs a token; otherwise everybody on the network may, as in the original
+	ByAddress  bool                           // a WebSocket without a secret is the device that was called at its address; see Settings
+	Legacy     bool                           // take what the old libraries for the Core do wrong in WebSockets; see Settings
+	TokenReads bool                           // who reads needs a token; otherwise everybody on the network may, as in the original; see Settings
 	CheckHost  func(host string) error        // says why a browser may not use that Host without a token; nil: see host.go
 	Pages      string                         // the owner's own pages; empty: none
 	Dir        string                         // for what is remembered; empty: nothing is
@@ -89,6 +89,7 @@ type Relay struct {
 	conns   gate
 
 	strangers lobby // WebSockets that have not said who they are
+	doors     doors // for who reads without a token
 
 	port    atomic.Int32    // we listen on
 	bound   atomic.Value    // netip.Addr: the one address we listen on; unspecified: all
@@ -143,6 +144,7 @@ func New(c Config) (*Relay, error) {
 		tickets: newTickets(c.NonceLife, c.AnyAddress), merged: newChannel("", "", mergedFactor),
 		channels: make(map[string]*channel), streams: make(map[string]*stream), records: make(map[string]*Record),
 		calls: make(map[string]*calling), guesses: newGuesses(), public: make(map[string]*publication),
+		doors: newDoors(),
 	}
 	r.conns.init()
 	r.context, r.end = context.WithCancelCause(context.Background())

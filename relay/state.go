@@ -18,6 +18,8 @@ type remembered struct {
 	Known   []string               `json:"known,omitempty"` // used the relay; the last one last
 	Public  map[string]Publication `json:"public,omitempty"`
 	Always  []string               `json:"record,omitempty"` // channels that are recorded whenever there are lines
+
+	Settings Settings `json:"settings,omitzero"` // those that were changed
 }
 
 const maxKnown = 1000

@@ -32,6 +32,7 @@ type Status struct {
 	Advertise  string                 `json:"advertise,omitempty"`
 	Read       string                 `json:"read"` // "open" or "token"
 	Legacy     bool                   `json:"legacy"`
+	ByAddress  bool                   `json:"by_address"`
 	OnlyListed bool                   `json:"only_listed"`
 	Allowed    []string               `json:"allowed"`
 	Blocked    []string               `json:"blocked"`
@@ -106,14 +107,11 @@ func (c *channel) show(now time.Time) Channel {
 
 // Status returns the whole relay.
 func (r *Relay) Status() Status {
-	v := r.state.get()
+	v, set := r.state.get(), r.Settings()
 	s := Status{
-		Uptime: int64(time.Since(r.started) / time.Second), Port: int(r.port.Load()), Read: "open", Legacy: r.Legacy,
+		Uptime: int64(time.Since(r.started) / time.Second), Port: int(r.port.Load()), Read: set.Read, Legacy: *set.Legacy, ByAddress: *set.ByAddress,
 		OnlyListed: v.Listed, Allowed: orEmpty(v.Allowed), Blocked: orEmpty(v.Blocked), Channels: r.list(),
 		Devices: make(map[string]Record), Public: make(map[string]Publication), Recordings: r.tape.list(),
-	}
-	if r.TokenReads {
-		s.Read = "token"
 	}
 	if r.Advertise.IsValid() {
 		s.Advertise = r.Advertise.String()

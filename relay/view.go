@@ -136,8 +136,8 @@ func (o *sseWriter) run(ctx context.Context, v *viewer, token bool) error {
 			idle.Reset(viewerPeriod)
 			continue
 		case <-ctx.Done():
-			if o.chunked && errors.Is(context.Cause(ctx), errStopping) {
-				io.WriteString(o.nc, "0\r\n\r\n") // a clean end
+			if o.chunked { // a clean end, unless nobody is there any more
+				io.WriteString(o.nc, "0\r\n\r\n")
 			}
 			return context.Cause(ctx)
 		}
@@ -268,14 +268,15 @@ func (r *Relay) reader(q *http.Request) (reading, error) {
 	if secret != "" {
 		return r.readerByToken(secret, q)
 	}
-	if r.TokenReads {
+	open := heldBy(r.doors.now()) // before the setting is looked at: who comes while it changes is cut off
+	if r.tokenReads() {
 		return reading{}, cloud.Errorf("", cloud.Unauthentic, "this relay shows data only to who has a token: ?access_token=TOKEN; "+
 			"one is made with: localcloud token create --user NAME --scope relay:get")
 	}
 	if err := r.checkBrowser(q); err != nil {
 		return reading{}, err
 	}
-	return reading{hold: unheld}, nil
+	return reading{hold: open}, nil
 }
 
 func (r *Relay) readerByToken(secret string, q *http.Request) (reading, error) {

@@ -65,9 +65,9 @@ type socket struct {
 
 func (r *Relay) newSocket(nc net.Conn, in *bufio.Reader, h *head) *socket {
 	origin := h.get("origin")
-	old := origin == "SparkWebSocketClient" || origin == "Spark"
+	legacy, old := r.legacy(), origin == "SparkWebSocketClient" || origin == "Spark"
 	return &socket{
-		nc: nc, in: &messageReader{in: in, legacy: r.Legacy}, old: old && r.Legacy, writing: make(chan struct{}, 1),
+		nc: nc, in: &messageReader{in: in, legacy: legacy}, old: old && legacy, writing: make(chan struct{}, 1),
 	}
 }
 
@@ -175,7 +175,7 @@ func (r *Relay) serveSocket(nc net.Conn, in *bufio.Reader, h head, from netip.Ad
 
 // converse takes a device's messages as lines, and sends it what others have for it. It blocks until either side ends it.
 func (r *Relay) converse(s *socket, h *head, from netip.Addr, who admission) {
-	st := r.begin(who, h.query.Get("stream"), "websocket", from, make(chan string, downQueue), func(cause error) {
+	st := r.begin(who, h.query.Get("stream"), "websocket", from, s.downlink(), func(cause error) {
 		s.close(codeOf(cause))
 	})
 	if st == nil {
@@ -250,11 +250,25 @@ func (r *Relay) takeBinary(st *stream, data []byte) {
 	r.publish(st.channel, frames, 1)
 }
 
+// downlink is what waits for a device.
+type downlink struct {
+	texts   chan string // downQueue of them; more are refused
+	longest int         // bytes of one
+}
+
+func (s *socket) downlink() *downlink {
+	d := &downlink{make(chan string, downQueue), maxDown}
+	if s.old {
+		d.longest = legacyText
+	}
+	return d
+}
+
 // sendDown sends what waits for the device until its stream ends.
 func (s *socket) sendDown(st *stream) {
 	for {
 		select {
-		case text := <-st.down:
+		case text := <-st.down.texts:
 			if err := s.write(appendMessage(nil, opText, []byte(text))); err != nil {
 				st.end(err)
 				return
@@ -284,11 +298,11 @@ func (r *Relay) send(name, text string) error {
 		return cloud.Errorf("send", cloud.Offline, "the device has no stream now")
 	case s.down == nil:
 		return cloud.Errorf("send", cloud.Unsupported, "the device does not listen: only a WebSocket takes text")
-	case len(text) > maxDown || r.Legacy && len(text) > legacyText:
-		return cloud.Errorf("send", cloud.Invalid, "the text is too long for the device")
+	case len(text) > s.down.longest:
+		return cloud.Errorf("send", cloud.Invalid, "the text is too long for the device: it takes %d bytes", s.down.longest)
 	}
 	select {
-	case s.down <- text:
+	case s.down.texts <- text:
 		return nil
 	default:
 		return cloud.Errorf("send", cloud.Limited, "%d texts wait for the device already", downQueue)

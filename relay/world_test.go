@@ -391,6 +391,16 @@ func (v *viewing) wantLines(lines ...string) {
 	}
 }
 
+// wantEnd reads the stream to its end, which has to be a clean one.
+func (v *viewing) wantEnd() {
+	v.t.Helper()
+	watchdog := time.AfterFunc(bound, v.end)
+	defer watchdog.Stop()
+	if _, err := io.Copy(io.Discard, v.in); err != nil {
+		v.t.Errorf("the stream ended with %v", err)
+	}
+}
+
 // get returns the status and the body of an address.
 func (w *world) get(path string, header ...string) (int, string, http.Header) {
 	w.t.Helper()

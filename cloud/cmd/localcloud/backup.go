@@ -25,8 +25,9 @@ import (
 //	registry.json.gz  devices, users, tokens, settings: store.Registry.Dump
 //	keys/...          the server's keys, those for backups of boards and for HTTPS
 //	boards/ID/...     what boards held, and what they were given
+//	relay/relay.json  the relay's settings: which devices may use it, what is public, what is recorded
 //
-// Events are not in it, nor sessions with boards: those of a copy must not go on (a nonce would be used twice).
+// Events and the relay's recordings are not in it, nor sessions with boards: those of a copy must not go on (a nonce would be used twice).
 const (
 	backupFormat = 1
 	headName     = "backup.json"
@@ -35,7 +36,7 @@ const (
 )
 
 // inBackup is what a file in a backup may be called.
-var inBackup = regexp.MustCompile(`^(backup\.json|registry\.json\.gz|keys/[A-Za-z0-9_-][A-Za-z0-9._-]*|boards/[0-9a-f]{24}/[A-Za-z0-9_-][A-Za-z0-9._-]*)$`)
+var inBackup = regexp.MustCompile(`^(backup\.json|registry\.json\.gz|keys/[A-Za-z0-9_-][A-Za-z0-9._-]*|boards/[0-9a-f]{24}/[A-Za-z0-9_-][A-Za-z0-9._-]*|relay/relay\.json)$`)
 
 // backupHead says what a backup is.
 type backupHead struct {
@@ -54,8 +55,9 @@ type backupCmd struct {
 
 // Help is the long text of --help.
 func (*backupCmd) Help() string {
-	return "Writes the identity of this cloud, encrypted with a passphrase: its keys, devices, users, tokens, settings, and the backups of boards. " +
-		"With it a spare machine becomes this cloud (localcloud restore) and the boards come back by themselves. Events are not in it. The cloud may be running."
+	return "Writes the identity of this cloud, encrypted with a passphrase: its keys, devices, users, tokens, settings, those of the relay and what it shows in public, and the backups of boards. " +
+		"With it a spare machine becomes this cloud (localcloud restore) and the boards come back by themselves. " +
+		"Events are not in it, nor the relay's recordings: localcloud relay download copies those. The cloud may be running."
 }
 
 // Run writes the backup.
@@ -82,6 +84,7 @@ func (c *backupCmd) Run(ctx context.Context, t *terminal) error {
 			return err
 		}
 		t.printf("%s holds this cloud's identity and %d devices, encrypted. Without the passphrase it is of no use to anybody, you included.\n", c.File, head.Devices)
+		t.printf("Events and the relay's recordings are not in it.\n")
 		return nil
 	})
 }
@@ -121,7 +124,7 @@ func writeBackup(w io.Writer, passphrase, dir string, head backupHead, dump []by
 	if err := errors.Join(add(headName, text), add(registryDump, dump)); err != nil {
 		return err
 	}
-	for _, pattern := range []string{"keys/*", "boards/*/*"} {
+	for _, pattern := range []string{"keys/*", "boards/*/*", "relay/relay.json"} {
 		files, _ := filepath.Glob(filepath.Join(dir, filepath.FromSlash(pattern)))
 		for _, file := range files {
 			name, err := filepath.Rel(dir, file)

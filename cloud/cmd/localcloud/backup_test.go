@@ -25,6 +25,8 @@ func TestASpareMachineBecomesTheCloudOfABackup(t *testing.T) {
 	id, key := randomID(), newKey(t)
 	addBoard(t, data, id, key)
 	command(t, "device", "rekey", "--host", "10.1.2.3", "--wait", "0s", "--data", data)
+	command(t, "relay", "publish", "porch", "--events", "porch/", "--data", data)
+	command(t, "relay", "set", "--read", "token", "--data", data)
 
 	file := filepath.Join(t.TempDir(), "cloud.backup")
 	if _, err := try(t, passphrase+"\n", "backup", file, "--passphrase-stdin", "--data", data); err != nil { // beside the running cloud
@@ -59,6 +61,9 @@ func TestASpareMachineBecomesTheCloudOfABackup(t *testing.T) {
 	eventually(t, "the board comes back by itself", d.Online)
 	if out := command(t, "device", "list", "--cloud", s.url, "--token", token); !strings.Contains(out, id.String()) {
 		t.Errorf("with the old token: %s", out)
+	}
+	if out := command(t, "relay", "status", "--data", spare); !strings.Contains(out, "/p/porch") || !strings.Contains(out, "relay:get") {
+		t.Errorf("the relay of the spare machine has other settings: %s", out)
 	}
 	onBench.EnterDFU(t)
 	command(t, "device", "restore", "--data", spare) // backups of boards came along, with their key

@@ -23,6 +23,7 @@ type relayCmd struct {
 	Show      relayShowCmd      `cmd:"" help:"Show what happened to one device: why there is no data."`
 	Kick      relayKickCmd      `cmd:"" help:"End a device's stream."`
 	Allow     relayAllowCmd     `cmd:"" help:"Say which devices may use the relay: a device, any, or listed (only those that were allowed)."`
+	Set       relaySetCmd       `cmd:"" help:"Change who may watch, and whether old libraries are taken; it works at once."`
 	Call      relayCallCmd      `cmd:"" help:"Call a device now, without waiting until it asks."`
 	Send      relaySendCmd      `cmd:"" help:"Send a text to a device that has a WebSocket."`
 	Publish   relayPublishCmd   `cmd:"" help:"Show a device's data, or events, to everybody, without a token: page /p/NAME."`

@@ -19,9 +19,9 @@ import (
 type relaySettings struct {
 	RelayAdvertise  advertised `help:"Address that devices are told to send to, where this machine cannot find it out (containers, NAT): IP or IP:PORT." placeholder:"IP" env:"LOCALCLOUD_RELAY_ADVERTISE"`
 	RelayPages      string     `help:"Folder of your own pages for the relay, such as the public folder of livegraph." placeholder:"DIR" env:"LOCALCLOUD_RELAY_PAGES"`
-	RelayRead       string     `default:"open" enum:"open,token" help:"Who may watch: open (everybody on this network, as the original) or token (default: open)." placeholder:"open|token" env:"LOCALCLOUD_RELAY_READ"`
-	RelayLegacy     bool       `help:"Take what the old WebSocket libraries for the Core do wrong, such as frames without a mask." env:"LOCALCLOUD_RELAY_LEGACY"`
-	RelayByAddress  bool       `help:"Take a WebSocket that says no nonce for the device that was called at its address." env:"LOCALCLOUD_RELAY_BY_ADDRESS"`
+	RelayRead       string     `default:"open" enum:"open,token" help:"Who may watch: open (everybody on this network, as the original) or token (default: open). relay set changes it." placeholder:"open|token" env:"LOCALCLOUD_RELAY_READ"`
+	RelayLegacy     bool       `help:"Take what the old WebSocket libraries for the Core do wrong, such as frames without a mask. relay set changes it." env:"LOCALCLOUD_RELAY_LEGACY"`
+	RelayByAddress  bool       `help:"Take a WebSocket that says no nonce for the device that was called at its address. relay set changes it." env:"LOCALCLOUD_RELAY_BY_ADDRESS"`
 	RelayAnyAddress bool       `help:"Take a device's nonce from any address, behind NAT or in containers." env:"LOCALCLOUD_RELAY_ANY_ADDRESS"`
 	RelayNonceLife  span       `default:"60s" help:"How long a device has to connect after it was called (default: 60s)." placeholder:"TIME" env:"LOCALCLOUD_RELAY_NONCE_LIFE"`
 	RelaySilence    span       `default:"24h" help:"How long a device may send nothing before its stream is ended (default: 24h)." placeholder:"TIME" env:"LOCALCLOUD_RELAY_SILENCE"`

@@ -243,6 +243,12 @@ func TestTheRelayIsLookedAfterByCommands(t *testing.T) {
 	if out := do("status"); !strings.Contains(out, "Public: /p/wind") {
 		t.Errorf("status prints %q", out)
 	}
+	if out := do("set", "--read", "token", "--no-legacy"); !strings.Contains(out, "token") || !strings.Contains(out, "set here") || !strings.Contains(out, "as started") {
+		t.Errorf("set prints %q", out)
+	}
+	if out := do("set", "--reset", "--json"); !strings.Contains(out, `"read":"open"`) {
+		t.Errorf("set prints %q", out)
+	}
 	do("unpublish", "wind")
 	refused(t, 1, []string{"wind"}, "relay", "unpublish", "wind", "--data", s.data)
 	refused(t, 2, []string{"--device"}, "relay", "publish", "wind", "--data", s.data)
