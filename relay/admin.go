@@ -18,6 +18,22 @@ const adminPrefix = "/v1/localcloud/relay"
 // API hands over requests of administrators. The paths begin with /v1/localcloud/relay.
 func (r *Relay) Admin() http.Handler { return r.admin }
 
+// Reader returns what streams lines and lists channels for somebody who sees these
+// devices, whom the cloud's API has let in: GET /v1/localcloud/relay/lines and /overview,
+// as /relay/lines and /relay/status.json on the relay's own port. A stream ends with the
+// request's context; lines are written to the connection itself.
+func (r *Relay) Reader(sees func(device string) bool) http.Handler {
+	m := http.NewServeMux()
+	m.HandleFunc("GET "+adminPrefix+"/overview", func(w http.ResponseWriter, _ *http.Request) {
+		writeJSON(w, http.StatusOK, r.overview(reading{sees: sees}))
+	})
+	m.HandleFunc("GET "+adminPrefix+"/lines", func(w http.ResponseWriter, q *http.Request) {
+		token := w.Header().Get("Access-Control-Allow-Origin") != "" // not with a cookie: the answer is for our own pages
+		r.tagged(w, q, reading{token: token, sees: sees, hold: heldBy(q.Context())})
+	})
+	return m
+}
+
 // serveAdmin serves the relay's part of the API on its own port, where a token has to say who asks.
 func (r *Relay) serveAdmin(w http.ResponseWriter, q *http.Request) {
 	scheme, secret, _ := strings.Cut(q.Header.Get("Authorization"), " ")

@@ -2,8 +2,12 @@ package relay
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
+	"errors"
+	"io"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"strings"
@@ -96,6 +100,41 @@ func TestTheOwnerListsShowsKicksAndAllows(t *testing.T) {
 	w.admin(http.MethodPost, "/channels/garden/call", "", 200, nil)
 	if c := w.called(); c.device != core {
 		t.Errorf("called is %+v", c)
+	}
+}
+
+func TestWhomTheCloudLetsInReadsTheirOwnDevicesUntilItSaysSo(t *testing.T) {
+	w := newWorld(t, func(c *Config) { c.TokenReads = true })
+	ctx, end := context.WithCancel(t.Context())
+	front := httptest.NewServer(http.HandlerFunc(func(rw http.ResponseWriter, q *http.Request) {
+		w.relay.Reader(func(id string) bool { return id == photon }).ServeHTTP(rw, q.WithContext(ctx))
+	}))
+	defer front.Close()
+	defer end()
+	w.address = front.Listener.Addr().String() // the cloud's port, from here on
+	v := w.watch(adminPrefix + "/lines")
+	if got := v.resp.Header; got.Get("Access-Control-Allow-Origin") != "" {
+		t.Errorf("the head is %v", got)
+	}
+	a, b := w.relay.channelOf(photon, ""), w.relay.channelOf(core, "")
+	for _, c := range []*channel{b, a} {
+		w.relay.merged.publish(batch{n: 1, at: 7, frames: appendFrame(nil, []byte("of "+c.device)), from: c})
+	}
+	if got := v.line(); got != photon+"\t7\tof "+photon {
+		t.Errorf("the line is %q", got)
+	}
+	status, body, _ := w.get(adminPrefix + "/overview")
+	if status != 200 || !strings.Contains(body, photon) || strings.Contains(body, core) {
+		t.Errorf("the overview is %d %s", status, body)
+	}
+	for path, want := range map[string]int{"/lines?channels=garden": 404, "/channels": 404, "": 404} {
+		if status, body, _ := w.get(adminPrefix + path); status != want {
+			t.Errorf("%s: %d %s", path, status, body)
+		}
+	}
+	end()
+	if rest, err := io.ReadAll(v.in); len(rest) > 0 || err != nil && !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Errorf("it ends with %q, %v", rest, err)
 	}
 }
 

@@ -112,11 +112,14 @@ func (r *Relay) serveOwn(w http.ResponseWriter, q *http.Request, rest string) {
 // serveTagged streams the lines of all channels, or of those in ?channels=A,B/IMU,
 // each as CHANNEL, TAB, milliseconds since 1970, TAB, line: one connection for a page that shows many devices.
 func (r *Relay) serveTagged(w http.ResponseWriter, q *http.Request) {
-	reader, ok := r.mayRead(w, q)
-	if !ok {
-		return
+	if reader, ok := r.mayRead(w, q); ok {
+		r.tagged(w, q, reader)
 	}
-	st := style{events: true, render: r.tagged}
+}
+
+// tagged streams the lines of the wanted channels that the reader sees.
+func (r *Relay) tagged(w http.ResponseWriter, q *http.Request, reader reading) {
+	st := style{events: true, render: r.appendTagged}
 	if wanted := q.URL.Query().Get("channels"); wanted != "" {
 		for name := range strings.SplitSeq(wanted, ",") {
 			device, stream, _ := strings.Cut(name, "/")
@@ -131,8 +134,8 @@ func (r *Relay) serveTagged(w http.ResponseWriter, q *http.Request) {
 	r.stream(w, q, r.merged, reader, st)
 }
 
-// tagged appends the frames of a batch with ids, channels and times.
-func (r *Relay) tagged(dst []byte, b *batch) []byte {
+// appendTagged appends the frames of a batch with ids, channels and times.
+func (r *Relay) appendTagged(dst []byte, b *batch) []byte {
 	frames, name := b.frames, b.from.name()
 	for n := range uint64(b.n) {
 		var line []byte

@@ -100,10 +100,11 @@ func (r *Relay) resume() {
 	}
 }
 
-func (t *recorder) isRecording(name string) bool {
+// isRecording reports whether a channel is being recorded, and why the last recording of it ended by itself, if it did.
+func (t *recorder) isRecording(name string) (yes bool, failed string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.tapes[name] != nil
+	return t.tapes[name] != nil, t.failed[name]
 }
 
 // Record begins to record a channel; with always also after every restart.

@@ -23,6 +23,8 @@ type Channel struct {
 	Viewers   int       `json:"viewers"`
 	Lost      uint64    `json:"lost"` // lines that slow viewers missed
 	Recording bool      `json:"recording,omitempty"`
+	Always    bool      `json:"recording_always,omitempty"` // also after a restart
+	Failed    string    `json:"recording_failed,omitempty"` // why the last recording ended by itself
 }
 
 // Status is the whole relay as its owner sees it.
@@ -86,7 +88,8 @@ func (r *Relay) list() []Channel {
 			v.Heard, v.Truncated = time.Unix(0, s.heard.Load()), s.truncated.Load()
 		}
 		v.Name = names[c.device]
-		v.Recording = slices.Contains(always, c.name()) || r.tape.isRecording(c.name())
+		v.Always = slices.Contains(always, c.name())
+		v.Recording, v.Failed = r.tape.isRecording(c.name())
 		out = append(out, v)
 	}
 	slices.SortFunc(out, func(a, b Channel) int {

@@ -209,6 +209,8 @@ var may = []struct {
 	{"GET /v1/localcloud/boards/{id}/backups/{backup}", "/v1/localcloud/boards/" + newID + "/backups/20261121T120000.000Z", "", [8]int{400, 401, 403, 403, 403, 403, 403, 404}},
 	{"PUT /v1/localcloud/boards/{id}/given", "/v1/localcloud/boards/" + newID + "/given", "platform=photon&transport=tcp&host=10.0.0.1", [8]int{400, 401, 403, 403, 403, 403, 403, 200}},
 	{"GET /v1/localcloud/relay", "/v1/localcloud/relay", "", [8]int{400, 401, 403, 403, 403, 403, 403, 404}}, // this one has no relay
+	{"GET /v1/localcloud/relay/overview", "/v1/localcloud/relay/overview", "", [8]int{400, 401, 404, 404, 404, 404, 404, 404}},
+	{"GET /v1/localcloud/relay/lines", "/v1/localcloud/relay/lines", "", [8]int{400, 401, 404, 404, 404, 404, 404, 404}},
 	{"GET /v1/localcloud/relay/{rest:.*}", "/v1/localcloud/relay/channels", "", [8]int{400, 401, 403, 403, 403, 403, 403, 404}},
 	{"POST /v1/localcloud/relay/{rest:.*}", "/v1/localcloud/relay/channels/lamp/kick", "", [8]int{400, 401, 403, 403, 403, 403, 403, 404}},
 	{"PUT /v1/localcloud/relay/{rest:.*}", "/v1/localcloud/relay/allow/lamp", "", [8]int{400, 401, 403, 403, 403, 403, 403, 404}},

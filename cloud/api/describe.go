@@ -152,6 +152,8 @@ var descriptions = map[string]description{
 	"deviceDoctor":     {"Say why one device may not come.", "", "", ""},
 	"connectLines":     {"Show the command lines by which boards get to this cloud.", "", "host platform", ""},
 	"dumpRegistry":     {"Get all that the registry holds, for a backup of the whole cloud.", "", "", "200 object"},
+	"showRelay":        {"List the channels of the relay that you see.", "", "", ""},
+	"streamRelay":      {"Stream lines of the relay, each as channel, tab, milliseconds since 1970, tab, line.", "", "channels history:integer last_event_id", "200 events"},
 	"askRelay":         {"Ask the relay; see its own description.", "", "", ""},
 	"showDocument":     {"Get this document.", "", "", ""},
 

@@ -231,6 +231,8 @@ func routes() []route {
 		{get, lc + "/limits", admin, (*Server).showLimits},
 		{put, lc + "/limits", admin, (*Server).setLimits},
 		{get, lc + "/relay", admin, (*Server).askRelay},
+		{get, lc + "/relay/overview", cloud.ScopeRelayGet, (*Server).showRelay},
+		{get, lc + "/relay/lines", cloud.ScopeRelayGet, (*Server).streamRelay},
 		{get, lc + "/relay/{rest:.*}", admin, (*Server).askRelay},
 		{post, lc + "/relay/{rest:.*}", admin, (*Server).askRelay},
 		{put, lc + "/relay/{rest:.*}", admin, (*Server).askRelay},
