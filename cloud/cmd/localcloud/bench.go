@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -25,6 +26,7 @@ type benchCmd struct {
 	Clients     int           `help:"How many event streams listen." placeholder:"N"`
 	InFlight    int           `help:"How many calls at once (default: 16)." placeholder:"N"`
 	Confirmable bool          `help:"In the scenario events, devices ask for acknowledgements."`
+	UDP         bool          `name:"udp" help:"Devices are newer boards, over UDP (DTLS): they shake hands with elliptic curves, and share one socket of the server."`
 	Registered  int           `help:"How many devices the filled cloud knows (default: 10000)." placeholder:"N"`
 	Events      int           `help:"How many events the filled cloud holds (default: 100000)." placeholder:"N"`
 
@@ -42,7 +44,7 @@ func (*benchCmd) Help() string {
 	return "Without --cloud and --data it starts clouds of its own, one after the other, on free ports of this machine and in a temporary " +
 		"directory (TMPDIR), and removes them. All scenarios together take some two minutes. With --data it measures the cloud that runs " +
 		"on that directory, with --cloud and --token one elsewhere; its devices are registered there and removed at the end. " +
-		"Ctrl-C ends it and prints what was measured. Larger: localcloud bench idle storm --devices 10000; localcloud bench start --events 1000000."
+		"Ctrl-C ends it and prints what was measured. Larger: localcloud bench idle storm --devices 10000; localcloud bench handshake records idle --udp --devices 10000; localcloud bench start --events 1000000."
 }
 
 // Run measures.
@@ -52,7 +54,7 @@ func (c *benchCmd) Run(ctx context.Context, t *terminal) error {
 	}
 	cfg := bench.Config{
 		Scenarios: c.Scenario, Devices: c.Devices, Rate: c.Rate, Duration: c.Duration, Clients: c.Clients, InFlight: c.InFlight,
-		Events: c.Events, Registered: c.Registered, Confirmable: c.Confirmable, Progress: t.err,
+		Events: c.Events, Registered: c.Registered, Confirmable: c.Confirmable, UDP: c.UDP, Progress: t.err,
 	}
 	var err error
 	if c.Data != "" && c.Cloud != "" {
@@ -110,37 +112,42 @@ func (c *benchCmd) running(ctx context.Context) (*bench.Cloud, error) {
 		API:      &client.Client{BaseURL: conn.BaseURL, Token: conn.Token, HTTP: bench.NewHTTPClient()},
 		DialHTTP: dialURL(base),
 	}
-	tcp := c.TCP
+	tcp, udp := c.TCP, net.JoinHostPort(base.Hostname(), "5684")
 	if c.Cloud == "" {
-		if tcp, err = c.onThisMachine(ctx, conn, out); err != nil {
+		if tcp, udp, err = c.onThisMachine(ctx, conn, out); err != nil {
 			return nil, err
 		}
 	} else if tcp == "" {
 		tcp = net.JoinHostPort(base.Hostname(), "5683")
 	}
 	out.DialTCP = dialTCP(tcp)
+	if udp != "" {
+		out.DialUDP = func(ctx context.Context) (net.Conn, error) {
+			var d net.Dialer
+			return d.DialContext(ctx, "udp", udp)
+		}
+	}
 	return out, nil
 }
 
 // onThisMachine finds out where devices connect, and how to look at the process.
-func (c *benchCmd) onThisMachine(ctx context.Context, conn *connection, out *bench.Cloud) (tcp string, err error) {
-	if tcp = c.TCP; tcp == "" {
-		if tcp, _, err = devicesOf(ctx, conn); err != nil {
-			return "", err
-		}
+func (c *benchCmd) onThisMachine(ctx context.Context, conn *connection, out *bench.Cloud) (tcp, udp string, err error) {
+	if tcp, udp, err = devicesOf(ctx, conn); err != nil {
+		return "", "", err
 	}
+	tcp = cmp.Or(c.TCP, tcp)
 	if host, _, err := net.SplitHostPort(tcp); err != nil || !net.ParseIP(host).IsLoopback() {
-		return "", usagef("%s is not on this machine; name the cloud there with --cloud", tcp)
+		return "", "", usagef("%s is not on this machine; name the cloud there with --cloud", tcp)
 	}
 	dir, err := dataDir(c.Data)
 	if err != nil {
-		return "", err
+		return "", "", err
 	}
 	file, err := readControl(dir)
 	if err == nil {
 		out.Usage = bench.UsageOf(file.PID)
 	}
-	return tcp, err
+	return tcp, udp, err
 }
 
 // dialURL connects to the server of a URL, with TLS if it says so.

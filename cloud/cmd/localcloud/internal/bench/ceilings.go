@@ -3,8 +3,6 @@ package bench
 import (
 	"cmp"
 	"context"
-	"crypto/rand"
-	"crypto/rsa"
 	"errors"
 	"fmt"
 	"io"
@@ -15,8 +13,6 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
-	"sync"
-	"sync/atomic"
 	"time"
 
 	"localcloud/cloud/client"
@@ -36,16 +32,20 @@ func (r *run) tries(ctx context.Context) iter.Seq[int] {
 
 // ceilings measures what the machine does without a cloud.
 func ceilings(ctx context.Context, r *run) error {
-	alone, err := r.rsaTime(ctx, 1)
+	work, err := r.arithmetic()
 	if err != nil {
 		return err
 	}
-	all, err := r.rsaTime(ctx, runtime.GOMAXPROCS(0))
+	alone, err := work.time(ctx, r, 1)
 	if err != nil {
 		return err
 	}
-	r.add("RSA of one handshake, one core busy", micros(alone), "µs CPU", nil)
-	r.add("RSA of one handshake, all cores busy", micros(all), "µs CPU", nil)
+	all, err := work.time(ctx, r, runtime.GOMAXPROCS(0))
+	if err != nil {
+		return err
+	}
+	r.add(work.name+" of one handshake, one core busy", micros(alone), "µs CPU", nil)
+	r.add(work.name+" of one handshake, all cores busy", micros(all), "µs CPU", nil)
 	if err := r.syncedWrites(ctx); err != nil {
 		return err
 	}
@@ -60,61 +60,6 @@ func ceilings(ctx context.Context, r *run) error {
 }
 
 func micros(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
-
-// rsaTime returns the CPU time of the RSA that a server does for a handshake: it
-// decrypts and signs with its own key, and encrypts to the device's.
-func (r *run) rsaTime(ctx context.Context, workers int) (time.Duration, error) {
-	work, err := r.rsaWork()
-	if err != nil {
-		return 0, err
-	}
-	var ops atomic.Int64
-	used := ownCPU()
-	var all sync.WaitGroup
-	for range workers {
-		all.Go(func() {
-			for range r.tries(ctx) {
-				if work() != nil {
-					return
-				}
-				ops.Add(1)
-			}
-		})
-	}
-	all.Wait()
-	if ops.Load() == 0 {
-		return 0, errors.Join(errors.New("RSA does not work"), ctx.Err(), work())
-	}
-	return (ownCPU() - used) / time.Duration(ops.Load()), nil
-}
-
-func (r *run) rsaWork() (func() error, error) {
-	if r.serverKey == nil {
-		key, err := rsa.GenerateKey(rand.Reader, 2048)
-		if err != nil {
-			return nil, err
-		}
-		r.serverKey = key
-	}
-	server := r.serverKey
-	device, err := r.deviceKey()
-	if err != nil {
-		return nil, err
-	}
-	//lint:ignore SA1019 the boards' protocol, whose cost is measured here
-	sealed, err := rsa.EncryptPKCS1v15(rand.Reader, &server.PublicKey, make([]byte, 214))
-	if err != nil {
-		return nil, err
-	}
-	return func() error {
-		//lint:ignore SA1019 see above
-		_, err1 := rsa.DecryptPKCS1v15(nil, server, sealed)
-		//lint:ignore SA1019 see above
-		_, err2 := rsa.EncryptPKCS1v15(rand.Reader, &device.PublicKey, sealed[:40])
-		_, err3 := rsa.SignPKCS1v15(nil, server, 0, sealed[:20])
-		return errors.Join(err1, err2, err3)
-	}, nil
-}
 
 // syncedWrites measures a file that grows by 4 kB at a time, synced each time.
 func (r *run) syncedWrites(ctx context.Context) error {

@@ -1,11 +1,7 @@
 package bench
 
 import (
-	"bytes"
 	"context"
-	"crypto/rsa"
-	"crypto/x509"
-	"encoding/pem"
 	"errors"
 	"fmt"
 	"net"
@@ -21,8 +17,8 @@ import (
 type Cloud struct {
 	API *client.Client // its token may register devices
 
-	// DialHTTP and DialTCP connect to the API and to where devices connect.
-	DialHTTP, DialTCP func(ctx context.Context) (net.Conn, error)
+	// DialHTTP connects to the API, DialTCP and DialUDP to where devices connect; DialUDP is nil when they cannot.
+	DialHTTP, DialTCP, DialUDP func(ctx context.Context) (net.Conn, error)
 
 	// Usage tells what the server's process has used so far. Nil: it cannot be measured.
 	Usage func() (Usage, error)
@@ -91,27 +87,6 @@ func (c *Cloud) forget(ctx context.Context) error {
 		delete(c.ids, id)
 	}
 	return nil
-}
-
-// serverKey asks for the key by which devices know the cloud.
-func (c *Cloud) serverKey(ctx context.Context) (*rsa.PublicKey, error) {
-	text, err := c.API.ServerKey(ctx, false)
-	if err != nil {
-		return nil, err
-	}
-	block, _ := pem.Decode(bytes.TrimSpace(text))
-	if block == nil {
-		return nil, errors.New("the cloud's key is no PEM")
-	}
-	key, err := x509.ParsePKIXPublicKey(block.Bytes)
-	if err != nil {
-		return nil, err
-	}
-	public, ok := key.(*rsa.PublicKey)
-	if !ok {
-		return nil, fmt.Errorf("the cloud's key is a %T", key)
-	}
-	return public, nil
 }
 
 // errUnmeasured is why nothing is known of the server's process.

@@ -21,6 +21,7 @@ type Config struct {
 	Events      int           // in the log of the filled cloud
 	Registered  int           // devices in the registry of the filled cloud
 	Confirmable bool          // scenario events: the devices ask for acknowledgements
+	UDP         bool          // devices are newer boards, which connect over UDP
 
 	// Start starts a cloud on a data directory that may be empty or filled. Nil: Cloud is there.
 	Start func(ctx context.Context, dir string) (*Cloud, error)

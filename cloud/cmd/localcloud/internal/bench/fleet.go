@@ -2,7 +2,6 @@ package bench
 
 import (
 	"context"
-	"crypto/rsa"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -17,11 +16,9 @@ import (
 
 // fleet is virtual devices of one cloud. They have one key, since making keys is slow.
 type fleet struct {
-	run    *run
-	cloud  *Cloud
-	key    *rsa.PrivateKey
-	public keys.PublicKey
-	server *rsa.PublicKey
+	run   *run
+	cloud *Cloud
+	proof proof
 
 	members []*member
 	living  sync.WaitGroup
@@ -74,33 +71,23 @@ const registrars = 32
 
 // fleet makes n devices and registers them. They are offline.
 func (r *run) fleet(ctx context.Context, c *Cloud, n int) (*fleet, error) {
+	return r.fleetOver(ctx, c, n, r.UDP)
+}
+
+func (r *run) fleetOver(ctx context.Context, c *Cloud, n int, udp bool) (*fleet, error) {
 	if err := allowFiles(n + r.clients(500)); err != nil {
 		return nil, err
 	}
 	f := &fleet{run: r, cloud: c}
 	f.tally.answer = newLatency()
 	var err error
-	if f.server, err = c.serverKey(ctx); err != nil {
-		return nil, err
-	}
-	if f.key, err = r.deviceKey(); err != nil {
-		return nil, err
-	}
-	if f.public, err = keys.NewRSAPublicKey(&f.key.PublicKey); err != nil {
+	if f.proof, err = r.newProof(ctx, c, udp); err != nil {
 		return nil, err
 	}
 	for i := range n {
 		f.members = append(f.members, newMember(f, i))
 	}
 	return f, f.register(ctx)
-}
-
-// deviceKey returns the one key of all devices, which it makes the first time.
-func (r *run) deviceKey() (key *rsa.PrivateKey, err error) {
-	if r.key == nil {
-		r.key, err = keys.GenerateDeviceRSA()
-	}
-	return r.key, err
 }
 
 // register makes the devices known to the cloud, and the user's own.
@@ -124,7 +111,7 @@ func (f *fleet) register(ctx context.Context) error {
 }
 
 func (f *fleet) registerOne(ctx context.Context, id keys.DeviceID) error {
-	if err := f.cloud.API.Provision(ctx, id, f.public); err != nil {
+	if err := f.cloud.API.Provision(ctx, id, f.proof.public); err != nil {
 		return fmt.Errorf("device %s: %w", id, err)
 	}
 	if err := f.cloud.API.Claim(ctx, id); err != nil {
@@ -199,6 +186,13 @@ func (r *run) online(ctx context.Context, c *Cloud, n int) (*fleet, error) {
 		return nil, err
 	}
 	return f, nil
+}
+
+// renew puts devices that remember no session in the place of those that there are, which are off.
+func (f *fleet) renew() {
+	for i := range f.members {
+		f.members[i] = newMember(f, i)
+	}
 }
 
 // disconnect cuts the power of all devices and waits until they are gone.

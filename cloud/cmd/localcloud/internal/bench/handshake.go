@@ -18,7 +18,11 @@ func handshake(ctx context.Context, r *run) error {
 		return err
 	}
 	defer f.disconnect()
-	before, err := r.rsaTime(ctx, runtime.GOMAXPROCS(0))
+	work, err := r.arithmetic()
+	if err != nil {
+		return err
+	}
+	before, err := work.time(ctx, r, runtime.GOMAXPROCS(0))
 	if err != nil {
 		return err
 	}
@@ -28,23 +32,40 @@ func handshake(ctx context.Context, r *run) error {
 		return err
 	}
 	s := span.end()
-	after, err := r.rsaTime(ctx, runtime.GOMAXPROCS(0))
+	after, err := work.time(ctx, r, runtime.GOMAXPROCS(0))
 	if err != nil {
 		return err
 	}
 	n := float64(len(f.members))
-	rsa := (before + after) / 2
+	least := (before + after) / 2
 	cores := float64(runtime.GOMAXPROCS(0))
 	r.add("connections", n/s.elapsed.Seconds(), "/s",
-		ceilingOf(">=", cores*float64(time.Second)/float64(rsa), "RSA alone on all cores"))
-	r.addCPU(s, n, "connection", ceilingOf("<=", micros(rsa), "its RSA"))
+		ceilingOf(">=", cores*float64(time.Second)/float64(least), work.name+" alone on all cores"))
+	r.addCPU(s, n, "connection", ceilingOf("<=", micros(least), "its "+work.name))
 	if s.err == nil {
-		r.add("RSA's part of the server's CPU", n*float64(rsa)/float64(s.server), "", aim(">=", 0.9))
+		r.addShare(work.name, n*float64(least)/float64(s.server), n/s.server.Seconds())
 	}
 	r.add("devices' CPU per connection", micros(s.ours)/n, "µs", nil)
-	r.addLatency("server's Hello after the device's", f.tally.answer, nil, nil)
+	r.addAnswer(f)
 	r.addTrouble(f)
 	return nil
+}
+
+// addShare records how much of the server's CPU is arithmetic, and how many connections a core makes.
+func (r *run) addShare(arithmetic string, share, perCore float64) {
+	if r.UDP {
+		r.add(arithmetic+"'s part of the server's CPU", share, "", nil)
+		r.add("connections per core", perCore, "/s", aim(">=", 500))
+		return
+	}
+	r.add(arithmetic+"'s part of the server's CPU", share, "", aim(">=", 0.9))
+}
+
+// addAnswer records how long devices over TCP waited for the server's Hello; those over UDP are patient.
+func (r *run) addAnswer(f *fleet) {
+	if !r.UDP {
+		r.addLatency("server's Hello after the device's", f.tally.answer, nil, nil)
+	}
 }
 
 // addSurprises is addTrouble where none is expected.

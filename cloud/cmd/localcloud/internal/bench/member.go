@@ -27,7 +27,7 @@ type member struct {
 
 func newMember(f *fleet, i int) *member {
 	m := &member{fleet: f, index: i, id: deviceID(i)}
-	m.device = virtual.New(virtual.Config{ID: m.id, Key: f.key, ServerKey: f.server, Dial: m.dial})
+	m.device = virtual.New(f.proof.config(m))
 	m.device.OnOnline(m.onOnline)
 	m.device.OnOffline(m.onOffline)
 	return m
@@ -59,6 +59,12 @@ func (m *member) onOffline(error) {
 	if m.ctx.Err() == nil {
 		m.fleet.tally.dropped.Add(1)
 	}
+}
+
+// dialUDP makes a socket of the device's own.
+func (m *member) dialUDP(ctx context.Context) (net.Conn, error) {
+	m.fleet.tally.attempts.Add(1)
+	return m.fleet.cloud.DialUDP(ctx)
 }
 
 func (m *member) dial(ctx context.Context) (net.Conn, error) {

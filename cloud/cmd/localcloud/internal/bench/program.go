@@ -99,7 +99,7 @@ func withoutSettings(environment []string) []string {
 
 // cloud waits until the process serves.
 func (p *process) cloud(ctx context.Context) (*Cloud, error) {
-	var ready struct{ HTTP, TCP string }
+	var ready struct{ HTTP, TCP, UDP string }
 	timer := time.NewTimer(readyTime)
 	defer timer.Stop()
 	select {
@@ -121,7 +121,7 @@ func (p *process) cloud(ctx context.Context) (*Cloud, error) {
 	}
 	return &Cloud{
 		API:      &client.Client{BaseURL: "http://" + ready.HTTP, Token: secret, HTTP: NewHTTPClient()},
-		DialHTTP: dial(ready.HTTP), DialTCP: dial(ready.TCP),
+		DialHTTP: dial("tcp", ready.HTTP), DialTCP: dial("tcp", ready.TCP), DialUDP: dial("udp", ready.UDP),
 		Usage: UsageOf(p.cmd.Process.Pid), Ready: took, Stop: p.stop,
 	}, nil
 }
@@ -137,10 +137,10 @@ func controlSecret(dir string) (cloud.Secret, error) {
 	return control.Secret, err
 }
 
-func dial(address string) func(context.Context) (net.Conn, error) {
+func dial(network, address string) func(context.Context) (net.Conn, error) {
 	return func(ctx context.Context) (net.Conn, error) {
 		var d net.Dialer
-		return d.DialContext(ctx, "tcp", address)
+		return d.DialContext(ctx, network, address)
 	}
 }
 

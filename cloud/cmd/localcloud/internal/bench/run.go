@@ -27,6 +27,7 @@ func Scenarios() []Scenario {
 	return []Scenario{
 		{Name: "ceilings", Help: "What the machine does without a cloud: RSA, synced writes, HTTP, loopback.", run: ceilings},
 		{Name: "start", Help: "Start-up time and memory, empty and with devices and events.", own: true, run: startUp},
+		{Name: "records", Help: "Newer boards over UDP ping as fast as they are answered: records through one socket, CPU of the server for each.", run: records},
 		{Name: "handshake", Help: "Devices connect, a few at a time: rate, and CPU of the server for each.", run: handshake},
 		{Name: "storm", Help: "All devices come back at once: how long it takes, and who missed the Hello limit.", run: storm},
 		{Name: "idle", Help: "Devices that only stay connected: memory for each, and CPU.", run: idle},

@@ -27,7 +27,11 @@ func storm(ctx context.Context, r *run) error {
 	}
 	defer f.disconnect()
 	f.disconnect()
-	c.awaitOffline(ctx)
+	if r.UDP {
+		f.renew() // as when their sessions are lost: otherwise nobody notices that they were away
+	} else {
+		c.awaitOffline(ctx)
+	}
 	f.tally.reset()
 
 	n := len(f.members)
@@ -44,10 +48,17 @@ func storm(ctx context.Context, r *run) error {
 	r.add(fmt.Sprintf("until all %d devices were online", n), s.elapsed.Seconds(), "s", floor)
 	r.addCPU(s, float64(n), "device", nil)
 	r.add("attempts per device", float64(f.tally.attempts.Load())/float64(n), "", aim("<=", 1))
-	r.addLatency("server's Hello after the device's", f.tally.answer, nil, nil)
+	if !r.UDP {
+		r.addPatience(f)
+	}
+	r.addTrouble(f)
+	return nil
+}
+
+// addPatience records who waited longer for the server's Hello than boards do.
+func (r *run) addPatience(f *fleet) {
+	r.addAnswer(f)
 	gaveUp := f.tally.noHello.Load()
 	r.add("missed a Photon's limit of 4 s", float64(gaveUp), "times", aim("<=", 0))
 	r.add("would have missed a Core's limit of 2 s", float64(gaveUp+f.tally.answer.above(corePatience)), "times", aim("<=", 0))
-	r.addTrouble(f)
-	return nil
 }

@@ -105,6 +105,7 @@ type world struct {
 	hub    *cloud.Hub
 	cloud  *Cloud
 	secret cloud.Secret
+	udpKey []byte // SPKI; see serveUDP
 
 	faults func(http.Handler) http.Handler // around the API; nil: none
 }
@@ -113,16 +114,18 @@ type world struct {
 func inBubble(t *testing.T, test func(w *world)) {
 	t.Helper()
 	theKeys()
-	synctest.Test(t, func(t *testing.T) {
-		w := &world{T: t, secret: cloud.NewSecret(), store: store.OpenMemory(store.Options{})}
-		logger := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
-		w.hub = cloud.NewHub(w.store.Registry(), w.store.Events(), logger)
-		if _, err := w.store.Registry().AddUser(cloud.User{ID: cloud.NewUserID(), Name: user}); err != nil {
-			t.Fatal(err)
-		}
-		w.serve(logger)
-		test(w)
-	})
+	synctest.Test(t, func(t *testing.T) { test(newWorld(t)) })
+}
+
+func newWorld(t *testing.T) *world {
+	w := &world{T: t, secret: cloud.NewSecret(), store: store.OpenMemory(store.Options{})}
+	logger := slog.New(slog.NewTextHandler(t.Output(), &slog.HandlerOptions{Level: slog.LevelWarn}))
+	w.hub = cloud.NewHub(w.store.Registry(), w.store.Events(), logger)
+	if _, err := w.store.Registry().AddUser(cloud.User{ID: cloud.NewUserID(), Name: user}); err != nil {
+		t.Fatal(err)
+	}
+	w.serve(logger)
+	return w
 }
 
 func (w *world) serve(logger *slog.Logger) {
@@ -134,7 +137,7 @@ func (w *world) serve(logger *slog.Logger) {
 	routes := api.New(api.Config{
 		Hub: w.hub, Registry: registry, Accounts: cloud.NewAccounts(registry), Knocks: cloud.NewKnocks(10), Control: w.secret, Logger: logger,
 		ServerKeys: func() (tcp, udp []byte) {
-			return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: public}), nil
+			return publicPEM(public), publicPEM(w.udpKey)
 		},
 	})
 	handshake := &link.Server{Key: theKeys().server, Authorize: func(_ context.Context, a link.Attempt) (keys.PublicKey, error) {
@@ -176,6 +179,10 @@ func (w *world) serve(logger *slog.Logger) {
 		running.Wait()
 		w.store.Close()
 	})
+}
+
+func publicPEM(der []byte) []byte {
+	return pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der})
 }
 
 // bench runs scenarios of tiny size on the world's cloud.
