@@ -1,7 +1,6 @@
 package relay
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,7 +11,6 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
-	"time"
 )
 
 const boss = "b055b055b055b055b055b055b055b055b055b055"
@@ -228,78 +226,5 @@ func TestPublicViewersOfOneAddressAreBounded(t *testing.T) {
 	status, body, head := w.get("/public/wind")
 	if status != 200 || head.Get("Content-Type") != "text/event-stream" || !strings.HasPrefix(body, "retry: ") {
 		t.Errorf("one more: %d %q", status, body) // an error status would end a page's EventSource for ever
-	}
-}
-
-func TestARecordingIsKeptDownloadedAndReplayed(t *testing.T) {
-	w := newWorld(t, func(c *Config) { c.Dir = t.TempDir() })
-	w.admin(http.MethodPut, "/recordings/kitchen", `{"always":true}`, 200, nil)
-	d := w.device(photon)
-	d.say("1.5\n=cmd(),\"x\"\n\xff\n")
-	w.eventually("the lines are here", func() bool { return w.relay.figures().Lines == 3 })
-	w.admin(http.MethodDelete, "/recordings/kitchen", "", 200, nil)
-	w.admin(http.MethodDelete, "/recordings/kitchen", "", 404, nil)
-	var list []Recording
-	w.eventually("the file is written", func() bool {
-		w.admin(http.MethodGet, "/recordings", "", 200, &list)
-		return len(list) == 1 && list[0].Bytes > 0
-	})
-	file := list[0].File
-	get := func(query string) string {
-		status, body, head := w.get(adminPrefix+"/recordings/"+file+query, "Authorization", "Bearer "+boss)
-		if status != 200 || !strings.HasPrefix(head.Get("Content-Disposition"), "attachment") {
-			t.Errorf("%s: %d %v", query, status, head)
-		}
-		return body
-	}
-	var lines []tapeLine
-	readTape(strings.NewReader(get("")), func(e tapeLine) bool { lines = append(lines, e); return true })
-	if len(lines) != 3 || *lines[0].Line != "1.5" || lines[2].Base64 != "/w==" || time.Since(time.UnixMilli(lines[0].T)) > bound {
-		t.Errorf("the lines are %+v", lines)
-	}
-	rows := strings.Split(get("?format=csv"), "\r\n")
-	if len(rows) != 5 || rows[0] != "time,line" || !strings.HasSuffix(rows[1], `,"1.5"`) || !strings.HasSuffix(rows[2], `,"'=cmd(),""x"""`) || !strings.HasSuffix(rows[3], `,"base64:/w=="`) {
-		t.Errorf("the rows are %q", rows)
-	}
-	replayed := w.watch("/data/kitchen/replay")
-	w.admin(http.MethodPost, "/recordings/"+file+"/replay", `{"speed":10}`, 200, nil)
-	replayed.wantLines("1.5", "=cmd(),\"x\"", "\xff")
-	w.admin(http.MethodPost, "/recordings/"+file+"/replay", `{"speed":1000}`, 400, nil)
-	for _, odd := range []string{"..%2frelay.json", "relay.json", file + ".x", photon + ".1.ndjson"} {
-		w.admin(http.MethodGet, "/recordings/"+odd, "", 404, nil)
-	}
-}
-
-func TestRecordingsRotateWithinTheirBound(t *testing.T) {
-	dir := t.TempDir()
-	room := true
-	w := newWorld(t, func(c *Config) { c.Dir, c.MaxRecord, c.Room = dir, 20<<20, func() bool { return room } })
-	c := w.relay.channelOf(photon, "")
-	tp := &tape{recorder: w.relay.tape, channel: c}
-	line := bytes.Repeat([]byte("x"), 60000)
-	write := func() error {
-		return tp.write([]batch{{n: 1, at: 1, frames: appendFrame(nil, line)}}, 0)
-	}
-	for range 500 { // 30 MB
-		if err := write(); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := tp.close(); err != nil {
-		t.Fatal(err)
-	}
-	total := int64(0)
-	for _, r := range w.relay.tape.list() {
-		total += r.Bytes
-		if r.Bytes > maxTapeFile+1<<20 {
-			t.Errorf("%s has %d bytes", r.File, r.Bytes)
-		}
-	}
-	if total > 20<<20+1<<20 || total < 8<<20 {
-		t.Errorf("together they have %d bytes", total)
-	}
-	room = false
-	if err := write(); err == nil || !strings.Contains(err.Error(), "no room") {
-		t.Errorf("on a full disk: %v", err)
 	}
 }

@@ -39,8 +39,8 @@ type stream struct {
 func (r *Relay) serveDevice(nc net.Conn, in *bufio.Reader, h head, from netip.Addr) {
 	upgrade := h.upgrades()
 	name := h.query.Get("stream")
-	if !validStream(name) {
-		answer(nc, "400 Bad Request", "a stream's name has 1 to 32 letters, digits, - or _")
+	if !validStream(name) || name == replayStream {
+		answer(nc, "400 Bad Request", "a stream's name has 1 to 32 letters, digits, - or _, and is not replay")
 		return
 	}
 	who, no := r.admit(&h, from)

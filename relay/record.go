@@ -1,23 +1,16 @@
 package relay
 
 import (
-	"bufio"
 	"cmp"
 	"context"
-	"encoding/base64"
-	"encoding/json"
 	"errors"
-	"fmt"
-	"io"
 	"io/fs"
-	"net/http"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"localcloud/cloud"
@@ -25,66 +18,41 @@ import (
 
 // Bounds of recordings.
 const (
-	maxTapeFile  = 8 << 20 // bytes; then the next file begins
-	maxTapes     = 64      // channels that are recorded at once
-	maxReplays   = 16
-	flushPeriod  = time.Second
-	replayStream = "replay" // the stream that a replay goes into
-	roomCheck    = 1 << 20  // bytes between two looks at the free space
+	maxTapeFile = 8 << 20 // bytes; then the next file begins, or after an eighth of what all may take
+	maxTapes    = 64      // channels that are recorded at once
+	flushPeriod = time.Second
+	roomCheck   = 1 << 20 // bytes between two looks for room
+	roomPeriod  = 10 * time.Second
+	leastRoom   = 256 << 10 // with less for all recordings, nothing is recorded
 )
-
-// Recording is one file: the lines of one channel for a while.
-type Recording struct {
-	File   string    `json:"file"`
-	Device string    `json:"device"`
-	Stream string    `json:"stream,omitempty"`
-	Began  time.Time `json:"began"`
-	Bytes  int64     `json:"bytes"`
-}
-
-// A recording is a file of lines, each a JSON object:
-//
-//	{"t":<milliseconds since 1970>,"line":"<text>"}
-//	{"t":...,"base64":"..."}      where the line is not UTF-8
-//	{"t":...,"lost":<lines>}      where the disk was too slow
-//
-// Its name is DEVICE[.STREAM].BEGIN.ndjson, BEGIN in milliseconds since 1970.
-type tapeLine struct {
-	T      int64   `json:"t"`
-	Line   *string `json:"line,omitempty"`
-	Base64 string  `json:"base64,omitempty"`
-	Lost   uint64  `json:"lost,omitempty"`
-}
-
-var tapeName = regexp.MustCompile(`^([0-9a-f]{24})(?:\.([A-Za-z0-9_-]{1,32}))?\.(\d{1,15})\.ndjson$`)
-
-func parseTapeName(name string) (r Recording, ok bool) {
-	m := tapeName.FindStringSubmatch(name)
-	if m == nil {
-		return r, false
-	}
-	ms, err := strconv.ParseInt(m[3], 10, 64)
-	return Recording{File: name, Device: m[1], Stream: m[2], Began: time.UnixMilli(ms).UTC()}, err == nil
-}
 
 // recorder writes recordings. It is safe for concurrent use.
 type recorder struct {
 	relay *Relay
 	dir   string // empty: nothing can be recorded
 
-	mu      sync.Mutex
-	tapes   map[string]context.CancelFunc // by channel
-	failed  map[string]string             // why the last recording of a channel ended
-	replays int
+	making chan struct{} // one place: who makes room has it
+	held   atomic.Int64  // bytes of all recordings at the last look
+
+	mu       sync.Mutex
+	tapes    map[string]context.CancelFunc // by channel
+	problems map[string]string             // by channel: why it is not recorded, though it should be
+	replays  int
 }
 
 func newRecorder(r *Relay) (*recorder, error) {
-	t := &recorder{relay: r, tapes: make(map[string]context.CancelFunc), failed: make(map[string]string)}
+	t := &recorder{relay: r, tapes: make(map[string]context.CancelFunc), problems: make(map[string]string), making: make(chan struct{}, 1)}
 	if r.Dir == "" {
 		return t, nil
 	}
 	t.dir = filepath.Join(r.Dir, "recordings")
-	return t, os.MkdirAll(t.dir, 0o700)
+	if err := os.MkdirAll(t.dir, 0o700); err != nil {
+		return nil, err
+	}
+	for _, old := range t.list() {
+		t.held.Add(old.Bytes)
+	}
+	return t, nil
 }
 
 // resume goes on with what is always recorded and what is public.
@@ -100,11 +68,11 @@ func (r *Relay) resume() {
 	}
 }
 
-// isRecording reports whether a channel is being recorded, and why the last recording of it ended by itself, if it did.
+// isRecording reports whether a channel is being recorded, and why nothing is written or the last recording of it ended by itself, if so.
 func (t *recorder) isRecording(name string) (yes bool, failed string) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.tapes[name] != nil, t.failed[name]
+	return t.tapes[name] != nil, t.problems[name]
 }
 
 // Record begins to record a channel; with always also after every restart.
@@ -159,7 +127,7 @@ func (t *recorder) record(name string) error {
 	}
 	ctx, cancel := context.WithCancel(t.relay.context)
 	t.tapes[name] = cancel
-	delete(t.failed, name)
+	delete(t.problems, name)
 	v := c.join(0, nil)
 	t.relay.work.Go(func() {
 		defer v.leave()
@@ -167,18 +135,16 @@ func (t *recorder) record(name string) error {
 		cancel()
 		t.mu.Lock()
 		delete(t.tapes, name)
-		if err != nil {
-			t.failed[name] = err.Error()
-		}
+		delete(t.problems, name)
 		t.mu.Unlock()
 		if err != nil {
-			t.relay.log.Warn("recording ended", "channel", name, "err", err)
+			t.tell(name, err.Error())
 		}
 	})
 	return nil
 }
 
-// run writes a channel's lines until ctx ends or the disk has no room.
+// run writes a channel's lines until ctx ends or the disk fails.
 func (t *recorder) run(ctx context.Context, c *channel, v *viewer) (err error) {
 	tape := &tape{recorder: t, channel: c}
 	defer func() { err = errors.Join(err, tape.close()) }()
@@ -189,7 +155,7 @@ func (t *recorder) run(ctx context.Context, c *channel, v *viewer) (err error) {
 		select {
 		case <-v.bell:
 		case <-flush.C:
-			if err := tape.flush(); err != nil {
+			if err := tape.flush(); err != nil && tape.unless(err) != nil {
 				return err
 			}
 			continue
@@ -209,114 +175,66 @@ func (t *recorder) run(ctx context.Context, c *channel, v *viewer) (err error) {
 	}
 }
 
-// tape is the file that is being written, for one goroutine.
-type tape struct {
-	recorder *recorder
-	channel  *channel
-	file     *os.File // nil: none yet
-	out      *bufio.Writer
-	size     int64
-	checked  int64 // size at the last look at the free space
-}
-
-func (t *tape) write(batches []batch, lost uint64) error {
-	if t.file != nil && t.size >= maxTapeFile {
-		if err := t.close(); err != nil {
-			return err
-		}
-	}
-	if t.file == nil || t.size-t.checked >= roomCheck {
-		if err := t.recorder.makeRoom(); err != nil {
-			return err
-		}
-		t.checked = t.size
-	}
-	if t.file == nil {
-		if err := t.open(); err != nil {
-			return err
-		}
-	}
-	if lost > 0 && len(batches) > 0 {
-		t.append(tapeLine{T: batches[0].at, Lost: lost})
-	}
-	for i := range batches {
-		frames := batches[i].frames
-		for range batches[i].n {
-			var line []byte
-			line, frames = cutFrame(frames)
-			entry := tapeLine{T: batches[i].at}
-			if text := string(line); validText(line) {
-				entry.Line = &text
-			} else {
-				entry.Base64 = base64.StdEncoding.EncodeToString(line)
-			}
-			t.append(entry)
-		}
-	}
-	return nil
-}
-
-// append writes one entry; bufio keeps an error until the next flush.
-func (t *tape) append(entry tapeLine) {
-	b, _ := json.Marshal(entry) // numbers and text
-	n, _ := t.out.Write(append(b, '\n'))
-	t.size += int64(n)
-}
-
-func (t *tape) open() error {
-	name := t.channel.device
-	if t.channel.stream != "" {
-		name += "." + t.channel.stream
-	}
-	for ms := time.Now().UnixMilli(); ; ms++ {
-		path := filepath.Join(t.recorder.dir, name+"."+strconv.FormatInt(ms, 10)+".ndjson")
-		f, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
-		if errors.Is(err, fs.ErrExist) {
-			continue
-		}
-		if err != nil {
-			return err
-		}
-		t.file, t.out, t.size, t.checked = f, bufio.NewWriterSize(f, 32<<10), 0, 0
-		return nil
-	}
-}
-
-func (t *tape) flush() error {
-	if t.file == nil {
-		return nil
-	}
-	return t.out.Flush()
-}
-
-func (t *tape) close() error {
-	if t.file == nil {
-		return nil
-	}
-	err := errors.Join(t.out.Flush(), t.file.Close())
-	t.file = nil
-	return err
-}
-
-// makeRoom removes the oldest recordings until the rest and one more file are within the bound.
-func (t *recorder) makeRoom() error {
-	if room := t.relay.Room; room != nil && !room() {
-		return cloud.Errorf("record", cloud.NoSpace, "the disk has no room for recordings")
-	}
-	list := t.list()
-	total := int64(0)
+// makeRoom removes the oldest recordings until the rest and some more are
+// within what they may take together, which it returns. What the disk is short of goes the same way. A file
+// that is being written may be removed too: who writes it begins another.
+func (t *recorder) makeRoom() (most int64, err error) {
+	t.making <- struct{}{}
+	defer func() { <-t.making }()
+	list, held := t.list(), int64(0)
 	for _, r := range list {
-		total += r.Bytes
+		held += r.Bytes
 	}
-	for len(list) > 1 && total+roomCheck > t.relay.MaxRecord {
-		oldest := list[0]
-		if err := os.Remove(filepath.Join(t.dir, oldest.File)); err != nil {
-			return err
+	most = t.relay.MaxRecord
+	if room := t.relay.Room; room != nil {
+		most = min(most, room(held))
+	}
+	more := min(roomCheck, most/4)
+	for _, r := range list {
+		if held+more <= most || most <= 0 { // when all of them are not enough, removing them helps nobody
+			break
 		}
-		total -= oldest.Bytes
-		list = list[1:]
+		if os.Remove(filepath.Join(t.dir, r.File)) == nil {
+			held -= r.Bytes
+		}
 	}
-	return nil
+	t.held.Store(held)
+	if held+more > most || most < leastRoom {
+		return 0, cloud.Errorf("record", cloud.NoSpace, noRoom)
+	}
+	return most, nil
+}
+
+// watch gives room back when the disk is short, also while nothing is recorded, until ctx ends.
+func (t *recorder) watch(ctx context.Context) {
+	look := time.NewTicker(roomPeriod)
+	defer look.Stop()
+	for {
+		select {
+		case <-look.C:
+			t.makeRoom() // who records finds out by itself
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// Recorded returns how many bytes all recordings take, as they were when somebody looked last. It does not block.
+func (r *Relay) Recorded() int64 { return r.tape.held.Load() }
+
+// tell notes what is wrong with the recording of a channel; empty: nothing.
+func (t *recorder) tell(name, problem string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if problem == t.problems[name] {
+		return
+	}
+	if problem == "" {
+		delete(t.problems, name)
+		return
+	}
+	t.problems[name] = problem
+	t.relay.log.Warn("not recorded", "channel", name, "why", problem)
 }
 
 // list returns the recordings, the oldest first.
@@ -353,121 +271,4 @@ func (t *recorder) open(name string) (*os.File, Recording, error) {
 		return nil, r, cloud.Errorf("recording", cloud.NotExist, "there is no recording of that name")
 	}
 	return f, r, err
-}
-
-// download writes a recording as NDJSON, as it is kept, or as CSV: time, line.
-func (t *recorder) download(w http.ResponseWriter, name, format string) error {
-	if format != "ndjson" && format != "csv" {
-		return cloud.Errorf("recording", cloud.Invalid, "the format is ndjson or csv")
-	}
-	f, _, err := t.open(name)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	h := w.Header()
-	h.Set("X-Content-Type-Options", "nosniff")
-	h.Set("Content-Disposition", fmt.Sprintf("attachment; filename=%q", strings.TrimSuffix(name, ".ndjson")+"."+format))
-	if format == "ndjson" {
-		h.Set("Content-Type", "application/x-ndjson")
-		io.Copy(w, f)
-		return nil
-	}
-	h.Set("Content-Type", "text/csv; charset=utf-8")
-	out := bufio.NewWriter(w)
-	defer out.Flush()
-	io.WriteString(out, "time,line\r\n")
-	readTape(f, func(e tapeLine) bool {
-		_, err := fmt.Fprintf(out, "%s,%s\r\n", time.UnixMilli(e.T).UTC().Format("2006-01-02T15:04:05.000Z"), csvCell(e.text()))
-		return err == nil
-	})
-	return nil
-}
-
-// text is the line as a person may read it.
-func (e *tapeLine) text() string {
-	switch {
-	case e.Line != nil:
-		return *e.Line
-	case e.Base64 != "":
-		return "base64:" + e.Base64
-	}
-	return fmt.Sprintf("(%d lines lost)", e.Lost)
-}
-
-// csvCell quotes a device's text. A spreadsheet takes what begins with = + - @ for a formula, unless it is a number.
-func csvCell(s string) string {
-	if s != "" && strings.ContainsRune("=+-@\t\r", rune(s[0])) {
-		if _, err := strconv.ParseFloat(strings.SplitN(s, ",", 2)[0], 64); err != nil {
-			s = "'" + s
-		}
-	}
-	return `"` + strings.ReplaceAll(s, `"`, `""`) + `"`
-}
-
-// readTape calls yield with each entry of a recording until it returns false. Damaged lines are passed over.
-func readTape(f io.Reader, yield func(tapeLine) bool) {
-	in := bufio.NewScanner(f)
-	in.Buffer(nil, 4*maxMessage)
-	for in.Scan() {
-		var e tapeLine
-		if json.Unmarshal(in.Bytes(), &e) == nil && !yield(e) {
-			return
-		}
-	}
-}
-
-// Replay sends a recording once more, into the stream "replay" of its device,
-// at a speed from 0.1 to 100 (0: 1). It returns the channel's name at once.
-func (r *Relay) Replay(name string, speed float64) (channel string, err error) {
-	if speed == 0 {
-		speed = 1
-	}
-	if speed < 0.1 || speed > 100 {
-		return "", cloud.Errorf("replay", cloud.Invalid, "the speed is 0.1 to 100")
-	}
-	f, rec, err := r.tape.open(name)
-	if err != nil {
-		return "", err
-	}
-	c := r.channelOf(rec.Device, replayStream)
-	r.tape.mu.Lock()
-	full := r.tape.replays >= maxReplays || c == nil
-	if !full {
-		r.tape.replays++
-	}
-	r.tape.mu.Unlock()
-	if full {
-		return "", errors.Join(f.Close(), cloud.Errorf("replay", cloud.Limited, "%d replays run already", maxReplays))
-	}
-	r.work.Go(func() {
-		defer f.Close()
-		r.replay(c, f, speed)
-		r.tape.mu.Lock()
-		defer r.tape.mu.Unlock()
-		r.tape.replays--
-	})
-	return c.name(), nil
-}
-
-// replay publishes the entries of a recording at their pace.
-func (r *Relay) replay(c *channel, f io.Reader, speed float64) {
-	began, first := time.Now(), int64(0)
-	readTape(f, func(e tapeLine) bool {
-		if first == 0 {
-			first = e.T
-		}
-		due := began.Add(time.Duration(float64(e.T-first) / speed * float64(time.Millisecond)))
-		if wait := time.Until(due); wait > 0 && !r.pause(wait) {
-			return false
-		}
-		line := []byte(e.text())
-		if e.Base64 != "" {
-			line, _ = base64.StdEncoding.DecodeString(e.Base64)
-		}
-		if e.Lost == 0 && len(line) > 0 {
-			c.publish(batch{n: 1, at: time.Now().UnixMilli(), frames: appendFrame(nil, line), from: c})
-		}
-		return r.context.Err() == nil
-	})
 }

@@ -68,7 +68,7 @@ type Config struct {
 	Pages      string                         // the owner's own pages; empty: none
 	Dir        string                         // for what is remembered; empty: nothing is
 	MaxRecord  int64                          // bytes of all recordings together; 0: 256 MB
-	Room       func() bool                    // whether the disk has room for a recording; nil: always
+	Room       func(held int64) int64         // how many bytes they may take now, when they take held; nil: MaxRecord
 	Addresses  func() ([]netip.Prefix, error) // of this machine as it is now; nil: asks the system
 }
 
@@ -176,6 +176,9 @@ func (r *Relay) Serve(ctx context.Context, ln net.Listener) error {
 	r.work.Go(func() { r.listen(r.context) })
 	r.work.Go(func() { r.watchOnline(r.context) })
 	r.work.Go(func() { r.inviteKnown(r.context) })
+	if r.tape.dir != "" {
+		r.work.Go(func() { r.tape.watch(r.context) })
+	}
 	return r.accept(ctx, ln)
 }
 

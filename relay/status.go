@@ -24,7 +24,7 @@ type Channel struct {
 	Lost      uint64    `json:"lost"` // lines that slow viewers missed
 	Recording bool      `json:"recording,omitempty"`
 	Always    bool      `json:"recording_always,omitempty"` // also after a restart
-	Failed    string    `json:"recording_failed,omitempty"` // why the last recording ended by itself
+	Failed    string    `json:"recording_failed,omitempty"` // why it is not recorded now, though it should be
 }
 
 // Status is the whole relay as its owner sees it.

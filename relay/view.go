@@ -72,7 +72,7 @@ func (r *Relay) stream(w http.ResponseWriter, q *http.Request, c *channel, reade
 		return
 	}
 	defer r.counts.viewers.Add(-1)
-	v := c.join(r.resumeAt(q, c), reader.channels(st.only))
+	v := c.join(r.resumeAt(q, c), reader.channels(c == r.merged, st.only))
 	defer v.leave()
 
 	nc, in, err := http.NewResponseController(w).Hijack()
@@ -297,13 +297,18 @@ func (r *Relay) readerByToken(secret string, q *http.Request) (reading, error) {
 	return reading{token: true, sees: access.Sees, write: access.Write, hold: hold}, nil
 }
 
-// channels returns which channels the reader gets, of those wanted; nil: all.
-func (a reading) channels(wanted []string) func(from *channel) bool {
-	if a.sees == nil && len(wanted) == 0 {
+// channels returns which channels' lines the reader gets, of those wanted; nil: all. Among
+// the lines of all devices those of a replay are only for who wants them by name.
+func (a reading) channels(merged bool, wanted []string) func(from *channel) bool {
+	if a.sees == nil && !merged {
 		return nil
 	}
 	return func(from *channel) bool {
-		return (len(wanted) == 0 || slices.Contains(wanted, from.name())) && (a.sees == nil || a.sees(from.device))
+		is := from.stream != replayStream
+		if len(wanted) > 0 {
+			is = slices.Contains(wanted, from.name())
+		}
+		return is && (a.sees == nil || a.sees(from.device))
 	}
 }
 

@@ -41,6 +41,7 @@ func (l *Log) run() {
 				l.write()
 			case <-looking:
 				l.settle()
+				l.retain() // what shares the bound may have grown
 			case <-l.closing:
 			}
 		}

@@ -23,6 +23,7 @@ type Log struct {
 	closing chan struct{}
 	ended   chan struct{} // closed by the committing goroutine
 	logPlace
+	share share // has its own lock
 
 	// Owned by the committing goroutine.
 	unsaved []op     // accounts of full segments that no commit took yet

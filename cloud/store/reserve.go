@@ -21,6 +21,8 @@ import (
 //	below still                  publishes and changes get NoSpace; removals, reads and live delivery go on
 //	below toOpen                 no removals either; Open refuses
 //
+// What shares the log's bound gives way before the log does: share.go.
+//
 // The distance between the two is room for what Badger does in the background
 // with what it was given before. A part of the reserve is held as a file of that size, the
 // ballast: if somebody else fills the disk to the last block, it is given up, and

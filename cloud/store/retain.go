@@ -7,7 +7,9 @@ func (l *Log) retain() {
 	if l.broken != nil || !l.space.allowsRemoval() {
 		return
 	}
-	if n := l.bounds.excess(l.segments); n > 0 {
+	b := l.bounds
+	b.bytes = l.share.bound(b.bytes)
+	if n := b.excess(l.segments); n > 0 {
 		l.forget(n)
 	}
 	if len(l.dropped) == 0 {

@@ -71,6 +71,11 @@ func (c *relayStatusCmd) Run(ctx context.Context, t *terminal) error {
 	if err := channelTable(t, s.Channels); err != nil {
 		return err
 	}
+	for _, c := range s.Channels {
+		if c.Failed != "" {
+			t.printf("\n%s is not recorded: %s\n", clean(c.Device), clean(c.Failed))
+		}
+	}
 	for _, id := range slices.Sorted(maps.Keys(s.Devices)) {
 		if problem := s.Devices[id].Problem; problem != "" {
 			t.printf("\n%s: %s\n", clean(id), clean(problem))

@@ -13,6 +13,7 @@ import (
 
 	"localcloud/cloud"
 	"localcloud/cloud/client"
+	"localcloud/cloud/store"
 	"localcloud/relay"
 )
 
@@ -54,6 +55,7 @@ func (c *relayRunCmd) Run(ctx context.Context, t *terminal) error {
 	config := c.relaySettings.config(dir, logger)
 	remote := &clientCloud{api: &client.Client{BaseURL: c.Cloud, Token: c.Token, HTTP: newHTTPClient()}, logger: logger}
 	config.Cloud = remote
+	config.Room = func(held int64) int64 { return store.RoomOn(dir, held) }
 	if _, err := remote.api.Devices(ctx); err != nil { // a wrong address or token is said at once
 		return err
 	}

@@ -25,7 +25,7 @@ type relaySettings struct {
 	RelayAnyAddress bool       `help:"Take a device's nonce from any address, behind NAT or in containers." env:"LOCALCLOUD_RELAY_ANY_ADDRESS"`
 	RelayNonceLife  span       `default:"60s" help:"How long a device has to connect after it was called (default: 60s)." placeholder:"TIME" env:"LOCALCLOUD_RELAY_NONCE_LIFE"`
 	RelaySilence    span       `default:"24h" help:"How long a device may send nothing before its stream is ended (default: 24h)." placeholder:"TIME" env:"LOCALCLOUD_RELAY_SILENCE"`
-	RelayRecordSize size       `default:"256MB" help:"How much room recordings of the relay may take together (default: 256MB)." placeholder:"SIZE" env:"LOCALCLOUD_RELAY_RECORD_SIZE"`
+	RelayRecordSize size       `default:"256MB" help:"How much room recordings of the relay may take together, at most half of that for events (default: 256MB)." placeholder:"SIZE" env:"LOCALCLOUD_RELAY_RECORD_SIZE"`
 }
 
 // advertised is an IPv4 address with or without a port.
@@ -96,13 +96,11 @@ func (s *server) openRelay(c settings) error {
 	config := c.relaySettings.config(s.dir, s.logger)
 	config.Cloud = hubCloud{s.parts}
 	config.CheckHost = cloud.NewHosts(s.parts.store.Registry(), ownHosts).CheckHost
-	config.Room = func() bool {
-		st := s.parts.store.Status()
-		return st.Free == 0 || st.Free > st.Reserve
-	}
+	config.Room = s.parts.store.Room
 	if s.relay, err = relay.New(config); err != nil {
 		return err
 	}
+	s.parts.store.Share(s.relay.Recorded)
 	s.parts.api.SetRelay(s.relay)
 	return nil
 }
