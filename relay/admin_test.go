@@ -165,7 +165,7 @@ func TestAPublicNameShowsTheChosenFieldsAndNothingElse(t *testing.T) {
 	w := newWorld(t, func(c *Config) { c.TokenReads = true })
 	var made struct{ Page, Stream string }
 	w.admin(http.MethodPut, "/public/wind", `{"device":"kitchen"}`, 200, &made)
-	w.admin(http.MethodPut, "/public/full", `{"device":"kitchen","fields":["data","time","name"]}`, 200, nil)
+	w.admin(http.MethodPut, "/public/full", `{"device":"kitchen","fields":["data","time","name"],"title":"<b>Kitchen"}`, 200, nil)
 	w.admin(http.MethodPut, "/public/news", `{"events":"news/","fields":["data","name"]}`, 200, nil)
 	if made.Page != "/p/wind" || made.Stream != "/public/wind" {
 		t.Errorf("made is %+v", made)
@@ -175,6 +175,11 @@ func TestAPublicNameShowsTheChosenFieldsAndNothingElse(t *testing.T) {
 	}
 	w.admin(http.MethodPut, "/public/a%20b", `{"device":"kitchen"}`, 400, nil)
 
+	for path, want := range map[string]string{"/p/full": "<h1 id=\"title\">&lt;b&gt;Kitchen</h1>", "/p/west-wind": "<title>west wind</title>"} {
+		if status, body, _ := w.get(path); status != 200 || !strings.Contains(body, want) || !strings.Contains(body, `class="public"`) {
+			t.Errorf("%s: %d %s", path, status, body)
+		}
+	}
 	wind, full, news := w.watch("/public/wind", "Origin", "http://elsewhere.example"), w.watch("/public/full"), w.watch("/public/news", "Host", "elsewhere.example")
 	w.eventually("events are followed", func() bool { return w.cloud.listeners() == 3 })
 	d := w.device(photon)

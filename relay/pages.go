@@ -215,11 +215,16 @@ func (r *Relay) serveFrom(
 	if !ok || q.Method != http.MethodGet && q.Method != http.MethodHead {
 		return false
 	}
-	h := w.Header()
 	kind := types[strings.ToLower(path.Ext(info.Name()))]
 	if kind == "" {
 		kind = "application/octet-stream"
 	}
+	pageHeader(w.Header(), kind, policy)
+	http.ServeContent(w, q, "", modTime(info), content)
+	return true
+}
+
+func pageHeader(h http.Header, kind, policy string) {
 	h.Set("Content-Type", kind)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "no-cache")
@@ -227,8 +232,6 @@ func (r *Relay) serveFrom(
 	if policy != "" {
 		h.Set("Content-Security-Policy", policy)
 	}
-	http.ServeContent(w, q, "", modTime(info), content)
-	return true
 }
 
 // localURL is an address on this server, which never looks like another host's.

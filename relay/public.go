@@ -1,8 +1,11 @@
 package relay
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
+	"html"
+	"io/fs"
 	"net/http"
 	"net/netip"
 	"regexp"
@@ -235,9 +238,22 @@ func (p *publication) leave(from netip.Addr) {
 	}
 }
 
-// servePublicPage serves the page that shows what is public under a name: /p/NAME.
+// servePublicPage serves the page that shows what is public under a name, /p/NAME: livegraph, with the
+// title that the owner chose and without what leads elsewhere. What was or will be public has its page, too, which waits.
 func (r *Relay) servePublicPage(w http.ResponseWriter, q *http.Request, name string) {
-	if name == "" || strings.Contains(name, "/") || !r.serveFrom(w, q, "public.html", r.pages.openOwn, strict) {
+	page, err := fs.ReadFile(r.pages.own, "livegraph/index.html")
+	if err != nil || !publicName.MatchString(name) {
 		fail(w, cloud.Errorf("", cloud.NotExist, "nothing is public under this name"))
+		return
 	}
+	title := strings.ReplaceAll(name, "-", " ")
+	r.mu.Lock()
+	if on := r.public[name]; on != nil && on.Title != "" {
+		title = on.Title
+	}
+	r.mu.Unlock()
+	page = bytes.ReplaceAll(page, []byte(">livegraph<"), []byte(">"+html.EscapeString(title)+"<"))
+	page = bytes.Replace(page, []byte("<body>"), []byte(`<body class="public">`), 1)
+	pageHeader(w.Header(), types[".html"], strict)
+	http.ServeContent(w, q, "", time.Time{}, bytes.NewReader(page))
 }

@@ -64,7 +64,7 @@ export class Graph {
   span = 10000; // milliseconds shown
   scale = null; // [low, high], or null: as the samples are
   paused = false;
-  dropped = 0; // series beyond the most
+  dropped = new Set(); // series beyond the most
 
   #canvas;
   #end = 0; // the right edge, while paused
@@ -125,7 +125,7 @@ export class Graph {
     let series = this.series.get(name);
     if (!series) {
       if (this.series.size >= most) {
-        this.dropped++;
+        if (this.dropped.size < 1000) this.dropped.add(name);
         return;
       }
       series = new Series(name, this.series.size);
@@ -140,7 +140,7 @@ export class Graph {
 
   clear() {
     this.series.clear();
-    this.dropped = 0;
+    this.dropped.clear();
     this.#changed();
     this.draw();
   }
@@ -302,18 +302,17 @@ export class Graph {
     }
   }
 
-  /** csv returns the samples that are shown: time, series, value. */
-  csv() {
+  /** rows returns the samples that are shown: time, series, value. */
+  rows() {
     const end = this.end();
     const begin = end - this.span;
-    const rows = ['time,series,value'];
+    const rows = [['time', 'series', 'value']];
     for (const s of this.series.values()) {
-      const name = `"${(/^[=+\-@\t\r]/.test(s.name) ? `'${s.name}` : s.name).replaceAll('"', '""')}"`;
       for (let i = s.from(begin); i < s.count && s.time(i) <= end; i++) {
-        rows.push(`${new Date(s.time(i)).toISOString()},${name},${s.value(i)}`);
+        rows.push([new Date(s.time(i)).toISOString(), s.name, s.value(i)]);
       }
     }
-    return new Blob([rows.join('\r\n'), '\r\n'], { type: 'text/csv' });
+    return rows;
   }
 
   png() {

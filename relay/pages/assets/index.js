@@ -1,22 +1,32 @@
 import { show, status, tokenQuery } from './live.js';
+import { by, nameOf } from './page.js';
 
-const by = (id) => document.getElementById(id);
 const query = tokenQuery();
 
 function link(path, text, channel) {
   const a = document.createElement('a');
   const parameters = new URLSearchParams(query);
-  if (channel) parameters.set('channels', channel);
+  parameters.set('channels', channel);
   a.href = `${path}?${parameters}`;
   a.textContent = text;
   return a;
 }
 
-function cell(content, look = '') {
-  const td = document.createElement('td');
-  td.append(content);
-  td.className = look;
-  return td;
+const rows = new Map(); // by channel: they stay, so that a link keeps the focus
+
+/** rowOf makes the row of a channel when it has none yet. */
+function rowOf(c) {
+  const channel = nameOf(c);
+  let row = rows.get(channel);
+  if (!row) {
+    row = document.createElement('tr');
+    for (let i = 0; i < 6; i++) row.insertCell().className = i > 1 ? 'number' : '';
+    row.insertCell().append(link('/relay/livegraph/', 'graph', channel));
+    row.insertCell().append(link('/relay/liveimu/', 'table', channel));
+    rows.set(channel, row);
+    by('rows').append(row);
+  }
+  return row;
 }
 
 async function refresh() {
@@ -25,21 +35,11 @@ async function refresh() {
   if (!now) return;
   by('none').hidden = now.channels.length > 0;
   by('table').hidden = now.channels.length === 0;
-  by('rows').replaceChildren(
-    ...now.channels.map((c) => {
-      const channel = c.stream ? `${c.device}/${c.stream}` : c.device;
-      const row = document.createElement('tr');
-      row.append(
-        cell(link('/relay/livegraph/', c.stream ? `${c.name || c.device}/${c.stream}` : c.name || c.device, channel)),
-        cell(c.streaming ? 'streams' : 'waits'),
-        cell(c.lines_per_second.toFixed(1), 'number'),
-        cell(String(c.lines), 'number'),
-        cell(String(c.viewers), 'number'),
-        cell(String(c.lost), 'number'),
-      );
-      return row;
-    }),
-  );
+  for (const c of now.channels) {
+    const name = nameOf({ device: c.name || c.device, stream: c.stream });
+    const texts = [name, c.streaming ? 'streams' : 'waits', c.lines_per_second.toFixed(1), c.lines, c.viewers, c.lost];
+    texts.forEach((text, i) => (rowOf(c).cells[i].textContent = text));
+  }
 }
 
 refresh();

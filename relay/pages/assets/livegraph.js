@@ -1,42 +1,30 @@
-import { address, follow, Rate, save, show, split, stamp, status } from './live.js';
+import { address, follow, save, split, stamp, status } from './live.js';
 import { brief, Graph } from './graph.js';
+import { by, choose, chosen, csv, Mark, nameOf, Names, Tally } from './page.js';
 import { forms, parse } from './parse.js';
 
-const by = (id) => document.getElementById(id);
-const wanted = new URLSearchParams(location.search);
-const published = location.pathname.match(/^\/p\/([^/]+)$/)?.[1];
+const published = location.pathname.match(/^\/p\/([^/]+)$/)?.[1]; // the page shows what is public, and nothing else
 
 const graph = new Graph(by('canvas'), legend);
-const rate = new Rate();
-let lost = 0;
-let received = 0;
-let state = 'waiting';
+const tally = new Tally();
+const names = new Names();
+const mark = new Mark((paused) => graph.pause(paused));
+let only = chosen();
 let stop = () => {};
-let names = new Map(); // of devices, by id
-let chosen = new Set((wanted.get('channels') ?? '').split(',').filter(Boolean));
-
-function setState(next) {
-  state = next;
-  show(by('state'), graph.paused ? 'paused' : state);
-}
 
 /** begin opens the stream of what is chosen. */
 function begin() {
   stop();
+  const answer = { lost: (n) => tally.miss(n), state: (state) => mark.set(state) };
   stop = published
-    ? follow(new URL(`/public/${published}`, location.href), { line: (text) => take('', Date.now(), publishedText(text)), lost: miss, state: setState })
-    : follow(address('/relay/lines', { channels: [...chosen].join(',') }), {
-        line(text) {
-          const { channel, at, text: line } = split(text);
-          take(channel, at, line);
+    ? follow(new URL(`/public/${published}`, location.href), { ...answer, line: (text) => take('', Date.now(), publishedText(text)) })
+    : follow(address('/relay/lines', { channels: only.join(',') }), {
+        ...answer,
+        line(tagged) {
+          const { channel, at, text } = split(tagged);
+          take(channel, at, text);
         },
-        lost: miss,
-        state: setState,
       });
-}
-
-function miss(n) {
-  lost += n;
 }
 
 /** publishedText is the data of a line that is published with more fields. */
@@ -51,93 +39,74 @@ function publishedText(text) {
 }
 
 function take(channel, at, text) {
-  received++;
-  rate.add();
+  tally.line();
   by('last').textContent = text.length > 400 ? `${text.slice(0, 400)} …` : text;
-  const values = parse(text, by('form').value);
-  const several = chosen.size !== 1 && !published;
-  const [device, stream] = channel.split('/');
-  const who = several ? called({device, stream}) : '';
-  for (const [name, value] of values) {
+  const who = only.length !== 1 && channel ? names.called(channel) : '';
+  for (const [name, value] of parse(text, by('form').value)) {
     graph.add(who ? (name === 'value' ? who : `${who}: ${name}`) : name, at, value);
   }
 }
 
-/** called is what a channel is called: the device's name, or as long as that is not known the beginning of its id. */
-function called({device, stream}) {
-  const name = names.get(device) || device.slice(0, 8);
-  return stream ? `${name}/${stream}` : name;
-}
-
 function legend() {
-  const list = by('legend');
-  list.replaceChildren(
+  by('legend').replaceChildren(
     ...[...graph.series.values()].map((s) => {
       const item = document.createElement('li');
       item.className = `series${s.index % 8}`;
-      const mark = document.createElement('i');
+      const line = document.createElement('i');
       const name = document.createElement('span');
       name.textContent = s.name;
       const value = document.createElement('b');
       value.className = 'mono';
       value.dataset.series = s.name;
-      item.append(mark, name, value);
+      item.append(line, name, value);
       return item;
     }),
   );
   by('window').value = [...by('window').options].some((o) => Number(o.value) === graph.span) ? String(graph.span) : '';
 }
 
+/** refresh shows the values under the cursor, or the newest. */
 function refresh() {
-  by('rate').textContent = `${rate.perSecond().toFixed(1)} lines/s`;
-  by('count').textContent = `${received} lines`;
-  by('lost').textContent = lost ? `${lost} lost` : 'nothing lost';
   for (const value of by('legend').querySelectorAll('b')) {
     const reading = graph.readings?.get(value.dataset.series);
     value.textContent = reading ? brief(reading.value) : '';
   }
-  by('canvas').setAttribute('aria-label', [...graph.series.keys()].length ? `Graph of ${[...graph.series.keys()].join(', ')}` : 'Graph without data');
+  const more = graph.dropped.size;
+  by('dropped').textContent = more ? `${more} more ${more === 1 ? 'series is' : 'series are'} not drawn: show only some devices` : '';
+  const series = [...graph.series.keys()];
+  by('canvas').setAttribute('aria-label', series.length ? `Graph of ${series.join(', ')}` : 'Graph without data');
 }
 
 /** channels keeps the list of channels to choose from. */
 async function channels() {
   const now = await status();
   if (!now) return;
-  const before = now.channels.map(called);
-  names = new Map(now.channels.map((c) => [c.device, c.name]));
-  now.channels.forEach((c, i) => graph.rename(before[i], called(c)));
-  const list = by('channels');
-  const known = new Set([...list.querySelectorAll('input')].map((i) => i.value));
+  const before = now.channels.map((c) => names.called(nameOf(c)));
+  names.learn(now.channels);
+  now.channels.forEach((c, i) => graph.rename(before[i], names.called(nameOf(c))));
+  const known = new Set([...by('channels').querySelectorAll('input')].map((box) => box.value));
   for (const c of now.channels) {
-    const value = c.stream ? `${c.device}/${c.stream}` : c.device;
-    if (known.has(value)) continue;
+    const channel = nameOf(c);
+    if (known.has(channel)) continue;
     const label = document.createElement('label');
     const box = document.createElement('input');
     box.type = 'checkbox';
-    box.value = value;
-    box.checked = chosen.has(value) || chosen.has(c.name);
-    box.addEventListener('change', choose);
-    label.append(box, called(c));
-    list.append(label);
+    box.value = channel;
+    box.checked = only.includes(channel) || only.includes(c.name);
+    box.addEventListener('change', narrow);
+    label.append(box, names.called(channel));
+    by('channels').append(label);
   }
   by('none').hidden = now.channels.length > 0;
 }
 
-function choose() {
-  chosen = new Set([...by('channels').querySelectorAll('input:checked')].map((i) => i.value));
-  const next = new URL(location.href);
-  if (chosen.size) next.searchParams.set('channels', [...chosen].join(','));
-  else next.searchParams.delete('channels');
-  history.replaceState(null, '', next);
+/** narrow shows only the channels that are checked; none: all. */
+function narrow() {
+  only = [...by('channels').querySelectorAll('input:checked')].map((box) => box.value);
+  choose(only);
   graph.clear();
-  lost = received = 0;
+  tally.clear();
   begin();
-}
-
-function togglePause() {
-  graph.pause(!graph.paused);
-  by('pause').setAttribute('aria-pressed', String(graph.paused));
-  setState(state);
 }
 
 function setScale() {
@@ -149,32 +118,28 @@ function setScale() {
   graph.draw();
 }
 
+const form = new URLSearchParams(location.search).get('form');
 for (const [value, text] of Object.entries(forms)) by('form').add(new Option(text, value));
-by('form').value = wanted.get('form') in forms ? wanted.get('form') : 'auto';
+by('form').value = form in forms ? form : 'auto';
 by('form').addEventListener('change', () => graph.clear());
-by('pause').addEventListener('click', togglePause);
 by('in').addEventListener('click', () => graph.zoom(0.5, 0.5));
 by('out').addEventListener('click', () => graph.zoom(2, 0.5));
 by('window').addEventListener('change', (e) => {
   if (Number(e.target.value)) graph.zoom(Number(e.target.value) / graph.span);
 });
 for (const id of ['scale', 'low', 'high']) by(id).addEventListener('input', setScale);
-by('csv').addEventListener('click', () => save(`livegraph-${stamp()}.csv`, graph.csv()));
+by('csv').addEventListener('click', () => save(`livegraph-${stamp()}.csv`, csv(graph.rows())));
 by('png').addEventListener('click', async () => save(`livegraph-${stamp()}.png`, await graph.png()));
 addEventListener('keydown', (e) => {
   if (e.target.closest('input, select, button, a') || e.ctrlKey || e.metaKey || e.altKey) return;
   if (e.key === ' ') {
     e.preventDefault();
-    togglePause();
+    mark.toggle();
   } else if (e.key === '+') graph.zoom(0.5, 0.5);
   else if (e.key === '-') graph.zoom(2, 0.5);
 });
 
-if (published) {
-  for (const element of document.querySelectorAll('.inside')) element.hidden = true;
-  by('title').textContent = decodeURIComponent(published).replaceAll('-', ' ');
-  document.title = by('title').textContent;
-} else {
+if (!published) {
   channels();
   setInterval(channels, 5000);
 }

@@ -1,47 +1,36 @@
-import { address, follow, Rate, save, show, split, stamp, status } from './live.js';
+import { address, follow, save, split, stamp, status } from './live.js';
+import { by, choose, chosen, csv, Mark, nameOf, Names, Tally } from './page.js';
 
-const by = (id) => document.getElementById(id);
 const keep = 5000; // lines kept for CSV
 const visible = 40;
 const titles = ['Roll', 'Pitch', 'Heading', 'Altitude', 'Pressure', 'Temperature'];
 
-const rate = new Rate();
+const tally = new Tally();
+const names = new Names();
+const mark = new Mark(draw);
 const lines = []; // {at, channel, cells}, the newest last
-let names = new Map();
-let lost = 0;
-let received = 0;
-let paused = false;
-let state = 'waiting';
 let columns = 0;
 let asked = false;
 let stop = () => {};
 
-function setState(next) {
-  state = next;
-  show(by('state'), paused ? 'paused' : state);
-}
-
 function begin() {
   stop();
   stop = follow(address('/relay/lines', { channels: by('device').value }), {
-    line(text) {
-      const { channel, at, text: line } = split(text);
-      received++;
-      rate.add();
-      lines.push({ channel, at, cells: line.split(',') });
+    line(tagged) {
+      const { channel, at, text } = split(tagged);
+      tally.line();
+      lines.push({ channel, at, cells: text.split(',') });
       if (lines.length > keep * 1.2) lines.splice(0, lines.length - keep);
       draw();
     },
-    lost(n) {
-      lost += n;
-    },
-    state: setState,
+    lost: (n) => tally.miss(n),
+    state: (state) => mark.set(state),
   });
 }
 
 /** draw shows the newest lines; many in one frame are one. */
 function draw() {
-  if (asked || paused) return;
+  if (asked || mark.paused) return;
   asked = true;
   requestAnimationFrame(() => {
     asked = false;
@@ -51,16 +40,16 @@ function draw() {
 
 function paint() {
   const newest = lines.slice(-visible).reverse();
-  const wide = Math.max(titles.length, ...newest.map((l) => l.cells.length));
+  const wide = Math.min(Math.max(titles.length, ...newest.map((l) => l.cells.length)), 32);
   if (wide !== columns) {
-    columns = Math.min(wide, 32);
+    columns = wide;
     by('head').replaceChildren(cell('th', 'Time'), cell('th', 'Device'), ...Array.from({ length: columns }, (_, i) => cell('th', titles[i] ?? `Column ${i + 1}`, 'number')));
   }
   by('rows').replaceChildren(
     ...newest.map((l) => {
       const row = document.createElement('tr');
-      row.append(cell('td', new Date(l.at).toTimeString().slice(0, 8), 'mono'), cell('td', called(l.channel)));
-      for (const value of l.cells.slice(0, columns)) row.append(cell('td', value, 'number'));
+      row.append(cell('td', new Date(l.at).toTimeString().slice(0, 8), 'mono'), cell('td', names.called(l.channel)));
+      for (let i = 0; i < columns; i++) row.append(cell('td', l.cells[i] ?? '', 'number'));
       return row;
     }),
   );
@@ -75,48 +64,39 @@ function cell(kind, text, look = '') {
   return element;
 }
 
-function called(channel) {
-  const [device, stream] = channel.split('/');
-  const name = names.get(device) || device.slice(0, 8);
-  return stream ? `${name}/${stream}` : name;
-}
-
+/** devices keeps the list of channels to choose from. */
 async function devices() {
   const now = await status();
   if (!now) return;
-  names = new Map(now.channels.map((c) => [c.device, c.name]));
-  const known = new Set([...by('device').options].map((o) => o.value));
-  for (const c of now.channels) {
-    const value = c.stream ? `${c.device}/${c.stream}` : c.device;
-    if (!known.has(value)) by('device').add(new Option(called(value), value));
-  }
+  names.learn(now.channels);
+  for (const c of now.channels) offer(nameOf(c));
 }
 
-function csv() {
-  const quote = (text) => `"${(/^[=+\-@\t\r]/.test(text) && !Number.isFinite(Number(text)) ? `'${text}` : text).replaceAll('"', '""')}"`;
-  const rows = [['time', 'device', ...titles.map((t) => t.toLowerCase())].join(',')];
-  for (const l of lines) rows.push([new Date(l.at).toISOString(), quote(called(l.channel)), ...l.cells.map(quote)].join(','));
-  return new Blob([rows.join('\r\n'), '\r\n'], { type: 'text/csv' });
+function offer(channel) {
+  let option = [...by('device').options].find((o) => o.value === channel);
+  if (!option) by('device').add((option = new Option('', channel)));
+  option.textContent = names.called(channel);
+}
+
+function rows() {
+  const cells = lines.map((l) => [new Date(l.at).toISOString(), names.called(l.channel), ...l.cells]);
+  return [['time', 'device', ...titles.map((t) => t.toLowerCase())], ...cells];
 }
 
 by('device').addEventListener('change', () => {
+  choose([by('device').value].filter(Boolean));
   lines.length = 0;
-  received = lost = 0;
+  tally.clear();
   paint();
   begin();
 });
-by('pause').addEventListener('click', () => {
-  paused = !paused;
-  by('pause').setAttribute('aria-pressed', String(paused));
-  setState(state);
-  draw();
-});
-by('csv').addEventListener('click', () => save(`liveimu-${stamp()}.csv`, csv()));
-setInterval(() => {
-  by('rate').textContent = `${rate.perSecond().toFixed(1)} lines/s`;
-  by('count').textContent = `${received} lines`;
-  by('lost').textContent = lost ? `${lost} lost` : 'nothing lost';
-}, 250);
+by('csv').addEventListener('click', () => save(`liveimu-${stamp()}.csv`, csv(rows())));
+
+const [first] = chosen();
+if (first) {
+  offer(first);
+  by('device').value = first;
+}
 paint();
 devices();
 setInterval(devices, 5000);
