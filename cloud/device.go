@@ -56,6 +56,7 @@ type Device struct {
 	Functions []string          `json:"functions,omitempty"`
 	Variables map[string]string `json:"variables,omitempty"` // name to "bool", "int32", "double" or "string"
 	AppHash   string            `json:"app_hash,omitempty"`
+	Modules   []Module          `json:"modules,omitempty"` // of its firmware
 	IMEI      string            `json:"imei,omitempty"`
 	ICCID     string            `json:"iccid,omitempty"`
 
@@ -68,6 +69,7 @@ func (d Device) Clone() Device {
 	d.Functions = slices.Clone(d.Functions)
 	d.Variables = maps.Clone(d.Variables)
 	d.Groups = slices.Clone(d.Groups)
+	d.Modules = slices.Clone(d.Modules)
 	if d.DesiredFirmware != nil {
 		v := *d.DesiredFirmware
 		d.DesiredFirmware = &v
@@ -77,6 +79,15 @@ func (d Device) Clone() Device {
 		d.Policy = &p
 	}
 	return d
+}
+
+// Module is one piece of firmware in a device, as it described itself.
+type Module struct {
+	Function string `json:"function"` // "system", "user", "bootloader", "ncp" ...
+	Index    int    `json:"index,omitempty"`
+	Version  int    `json:"version"`
+	Place    string `json:"place,omitempty"`   // "factory", "backup", "scratch"; empty: where it runs
+	Damaged  bool   `json:"damaged,omitempty"` // it failed a check of the device: dependencies, integrity, platform
 }
 
 // HasFunction reports whether the device described a function of that name.

@@ -232,14 +232,16 @@ var may = []struct {
 func TestEveryRouteLetsInWhoItShould(t *testing.T) {
 	for _, row := range may {
 		for i, caller := range callers {
-			w := newWorld(t)
-			a := w.row(row.route, row.path, row.body, caller.come(w))
-			if a.status != row.status[i] {
-				t.Errorf("%s, %s, %s: %d %s, want %d", row.route, row.path, caller.name, a.status, a.body, row.status[i])
-			}
-			if a.status == 400 && i == 0 && a.text("error_description") != errNoToken.text && row.route != "POST /oauth/token" {
-				t.Errorf("%s, %s, %s: %s, want what is said of no token", row.route, row.path, caller.name, a.body)
-			}
+			t.Run(row.route+" by "+caller.name, func(t *testing.T) { // so that each cloud is closed before the next
+				w := newWorld(t)
+				a := w.row(row.route, row.path, row.body, caller.come(w))
+				if a.status != row.status[i] {
+					t.Errorf("%s: %d %s, want %d", row.path, a.status, a.body, row.status[i])
+				}
+				if a.status == 400 && i == 0 && a.text("error_description") != errNoToken.text && row.route != "POST /oauth/token" {
+					t.Errorf("%s: %s, want what is said of no token", row.path, a.body)
+				}
+			})
 		}
 	}
 }

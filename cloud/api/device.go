@@ -110,6 +110,8 @@ type deviceObject struct {
 	MobileSecret           string            `json:"mobile_secret"`
 	Functions              []string          `json:"functions"`
 	Variables              map[string]string `json:"variables"`
+	Modules                []cloud.Module    `json:"modules,omitempty"` // ours: the pieces of its firmware
+	AppHash                string            `json:"app_hash,omitempty"`
 
 	*inProduct // nil when it is in none
 }
@@ -150,6 +152,8 @@ func (s *Server) deviceObject(d cloud.Device, now cloud.Status) deviceObject {
 		FirmwareUpdatesForced:  d.FirmwareUpdateForced,
 		Functions:              d.Functions,
 		Variables:              d.Variables,
+		Modules:                d.Modules,
+		AppHash:                d.AppHash,
 	}
 	if d.PlatformID >= 0 {
 		o.ProductID, o.PlatformID = &d.PlatformID, &d.PlatformID

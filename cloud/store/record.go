@@ -99,6 +99,9 @@ func copyDevice(d cloud.Device) (cloud.Device, bool) {
 		}
 	}
 	invalid := func(text string) bool { return !utf8.ValidString(text) }
+	if slices.ContainsFunc(d.Modules, func(m cloud.Module) bool { return invalid(m.Function) || invalid(m.Place) }) {
+		return d, false
+	}
 	if slices.ContainsFunc(d.Functions, invalid) || slices.ContainsFunc(d.Groups, invalid) {
 		return d, false
 	}
@@ -111,6 +114,9 @@ func copyDevice(d cloud.Device) (cloud.Device, bool) {
 	d = d.Clone()
 	if len(d.Groups) == 0 {
 		d.Groups = nil
+	}
+	if len(d.Modules) == 0 {
+		d.Modules = nil
 	}
 	return d, true
 }

@@ -70,7 +70,7 @@ func (p *Peer) apply(now time.Time, e Effect) {
 		p.later(func(ctx context.Context) { p.returned(ctx, subs) })
 	case Described:
 		p.keeping.dirty = true
-		p.later(func(context.Context) { p.describe(e.Describe) })
+		p.later(func(context.Context) { p.describe(e) })
 	case Subscribed:
 		p.keeping.dirty = true
 		p.later(func(context.Context) {
@@ -238,19 +238,20 @@ func (p *Peer) update(change func(*cloud.Device)) error {
 }
 
 // describe stores what the device can do, if it is new.
-func (p *Peer) describe(desc coap.Describe) {
+func (p *Peer) describe(e Described) {
+	desc := e.Describe
 	if desc.HasMetrics && p.presence != nil {
 		p.presence.Throttled(throttled(desc.Metrics))
 		p.presence.Measured(figures(desc.Metrics))
 	}
 	was := p.record()
-	next := recordDescribe(was, desc)
+	next := recordDescribe(was, e)
 	if sameDescribe(next, was) {
 		return
 	}
 	p.keep(func(r *cloud.Device) {
 		r.Functions, r.Variables = next.Functions, next.Variables
-		r.AppHash, r.IMEI, r.ICCID = next.AppHash, next.IMEI, next.ICCID
+		r.AppHash, r.IMEI, r.ICCID, r.Modules = next.AppHash, next.IMEI, next.ICCID, next.Modules
 	})
 }
 

@@ -178,5 +178,5 @@ func (d *Device) awaitRoom() bool {
 func sameDescribe(a, b cloud.Device) bool {
 	return slices.Equal(a.Functions, b.Functions) && maps.Equal(a.Variables, b.Variables) &&
 		(a.Functions == nil) == (b.Functions == nil) &&
-		a.AppHash == b.AppHash && a.IMEI == b.IMEI && a.ICCID == b.ICCID
+		a.AppHash == b.AppHash && a.IMEI == b.IMEI && a.ICCID == b.ICCID && slices.Equal(a.Modules, b.Modules)
 }

@@ -210,7 +210,7 @@ func parseDescribe(m coap.Message, flags byte, payload []byte) (coap.Describe, e
 func (s *Session) learn(now time.Time, part coap.Describe) {
 	d := &s.describing
 	d.known = d.known.Merge(part)
-	s.effects = append(s.effects, Described{Describe: d.known})
+	s.effects = append(s.effects, Described{Describe: d.known, Modules: part.Modules})
 	d.known = d.known.Gist()
 	if !d.known.HasApplication {
 		return

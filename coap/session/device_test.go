@@ -424,6 +424,12 @@ func TestDescribeIsKeptInTheRecord(t *testing.T) {
 		if !slices.Equal(r.Functions, theApp.Functions) || len(r.Variables) != len(want) {
 			t.Fatalf("record %+v", r)
 		}
+		modules := []cloud.Module{
+			{Function: "system", Index: 1, Version: 3302}, {Function: "user", Index: 1, Version: 6, Place: "factory", Damaged: true},
+		}
+		if !slices.Equal(r.Modules, modules) {
+			t.Errorf("modules are %+v, want %+v", r.Modules, modules)
+		}
 		for name, kind := range want {
 			if r.Variables[name] != kind {
 				t.Errorf("variable %s is a %q, want %q", name, r.Variables[name], kind)
@@ -453,7 +459,7 @@ func TestRegistryIsWrittenForWhatChangesOnly(t *testing.T) {
 				t.Errorf("%d writes for %s, want %d", got, why, want)
 			}
 		}
-		writes(2, "Hello and the application") // the system said nothing that is kept
+		writes(3, "Hello, the application and the modules of the system")
 
 		for range 500 {
 			p.send(eventFrom(p.nextID(), coap.Confirmable, "temp", "21"), coap.Ping(p.nextID()))

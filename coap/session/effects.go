@@ -17,7 +17,7 @@ func (d *Device) apply(ctx context.Context, e Effect) error {
 	case Arrived:
 		return d.arrive(ctx, e.Hello)
 	case Described:
-		d.describe(e.Describe)
+		d.describe(e)
 	case Subscribed:
 		d.presence.Want(filters(e.Subscriptions))
 	case Published:
@@ -84,8 +84,8 @@ func platformOf(h coap.Hello) int {
 }
 
 // recordDescribe puts what a device can do into a copy of its record.
-func recordDescribe(record cloud.Device, desc coap.Describe) cloud.Device {
-	next := record.Clone()
+func recordDescribe(record cloud.Device, e Described) cloud.Device {
+	desc, next := e.Describe, record.Clone()
 	if desc.HasApplication {
 		next.Functions = append([]string{}, desc.Functions...)
 		next.Variables = make(map[string]string, len(desc.Variables))
@@ -96,23 +96,46 @@ func recordDescribe(record cloud.Device, desc coap.Describe) cloud.Device {
 	if desc.HasSystem {
 		next.AppHash, next.IMEI, next.ICCID = desc.AppHash(), desc.IMEI, desc.ICCID
 	}
+	if e.Modules != nil {
+		next.Modules = modules(e.Modules)
+	}
 	return next
 }
 
+// maxModules bounds what is kept of a device's modules; no board has as many places for them.
+const maxModules = 32
+
+// modules returns what the registry keeps of a device's modules. Places that hold nothing are left out.
+func modules(list []coap.Module) []cloud.Module {
+	kept := []cloud.Module{}
+	for _, m := range list {
+		if m.Function == coap.ModuleNone || len(kept) == maxModules {
+			continue
+		}
+		place := m.Location.String()
+		if place == coap.LocationMain.String() {
+			place = ""
+		}
+		kept = append(kept, cloud.Module{Function: m.Function.String(), Index: int(m.Index), Version: int(m.Version), Place: place, Damaged: !m.Valid()})
+	}
+	return kept
+}
+
 // describe stores what the device can do, if it is new.
-func (d *Device) describe(desc coap.Describe) {
+func (d *Device) describe(e Described) {
+	desc := e.Describe
 	if desc.HasMetrics {
 		d.presence.Throttled(throttled(desc.Metrics))
 		d.presence.Measured(figures(desc.Metrics))
 	}
 	before := d.record()
-	next := recordDescribe(before, desc)
+	next := recordDescribe(before, e)
 	if sameDescribe(next, before) {
 		return
 	}
 	d.keep(func(r *cloud.Device) {
 		r.Functions, r.Variables = next.Functions, next.Variables
-		r.AppHash, r.IMEI, r.ICCID = next.AppHash, next.IMEI, next.ICCID
+		r.AppHash, r.IMEI, r.ICCID, r.Modules = next.AppHash, next.IMEI, next.ICCID, next.Modules
 	})
 }
 

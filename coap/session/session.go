@@ -72,8 +72,12 @@ type Effect interface{ effect() }
 // Arrived in one session means that the device began anew: its subscriptions are gone.
 type Arrived struct{ Hello coap.Hello }
 
-// Described says what the device can do: all that is known so far.
-type Described struct{ Describe coap.Describe }
+// Described says what the device can do: all that is known so far, but of its
+// modules only what was told just now.
+type Described struct {
+	Describe coap.Describe
+	Modules  []coap.Module // nil: it told none
+}
 
 // Published is an event of the device. When Confirmable, the owner calls
 // Acknowledge with Message once the event is committed or refused.

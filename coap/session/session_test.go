@@ -197,7 +197,11 @@ var theApp = coap.Describe{
 }
 
 // theSystem is what their system says.
-var theSystem = coap.Describe{HasSystem: true, HasPlatform: true, Platform: 6}
+var theSystem = coap.Describe{HasSystem: true, HasPlatform: true, Platform: 6, Modules: []coap.Module{
+	{Function: coap.ModuleSystem, Index: 1, Version: 3302, Location: coap.LocationMain, Checked: coap.CheckIntegrity, Passed: coap.CheckIntegrity},
+	{Function: coap.ModuleUser, Index: 1, Version: 6, Location: coap.LocationFactory, Checked: coap.CheckDependencies},
+	{Function: coap.ModuleNone},
+}}
 
 // described returns a device that has said Hello and what it can do.
 func described(t *testing.T, h coap.Hello) *device {
