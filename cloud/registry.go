@@ -90,6 +90,12 @@ type Settings struct {
 
 	Hosts []string `json:"hosts,omitempty"` // by which browsers may reach the cloud, besides those it knows itself; see Hosts
 
+	// What the log keeps, where the command line does not say. 0: what is usual; negative: no bound.
+	EventsMaxAge   time.Duration `json:"events_max_age,omitempty"`
+	EventsMaxBytes int64         `json:"events_max_bytes,omitempty"`
+
+	LogLevel string `json:"log_level,omitempty"` // debug, info, warn or error; empty: as the command line says, else info
+
 	HookTargets []HookTarget `json:"hook_targets,omitempty"` // closed addresses that webhooks may reach all the same
 }
 

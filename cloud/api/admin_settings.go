@@ -94,30 +94,3 @@ func (s *Server) updateSettings(change func(*cloud.Settings)) (cloud.Settings, e
 	}
 	return set, err
 }
-
-// settingsObject are the owner's switches.
-type settingsObject struct {
-	TrustFirstUse bool `json:"trust_first_use"`
-	SignUp        bool `json:"sign_up"` // anyone may make an account
-}
-
-func settingsOf(set cloud.Settings) settingsObject {
-	return settingsObject{set.TrustFirstUse, set.SignUp}
-}
-
-func (s *Server) showSettings(*request) (any, error) {
-	return settingsOf(s.Registry.Settings()), nil
-}
-
-func (s *Server) setSettings(q *request) (any, error) {
-	if !q.args.has("trust_first_use") && !q.args.has("sign_up") {
-		return nil, plain(400, "Nothing to change: send trust_first_use or sign_up")
-	}
-	before := s.Registry.Settings()
-	trust, signUp := q.args.flag("trust_first_use", before.TrustFirstUse), q.args.flag("sign_up", before.SignUp)
-	if q.args.err != nil {
-		return nil, q.args.err
-	}
-	set, err := s.updateSettings(func(set *cloud.Settings) { set.TrustFirstUse, set.SignUp = trust, signUp })
-	return settingsOf(set), err
-}

@@ -318,13 +318,49 @@ func TestProductPolicy(t *testing.T) {
 
 func TestSettings(t *testing.T) {
 	w := newWorld(t)
-	w.do("GET /v1/localcloud/settings", as(w.root)).is(200, `{"trust_first_use":false,"sign_up":false}`)
-	w.do("PUT /v1/localcloud/settings", as(w.root), jsonText(`{"trust_first_use":true}`)).is(200, `{"trust_first_use":true,"sign_up":false}`)
+	w.do("GET /v1/localcloud/settings", as(w.root)).has(200, `{"trust_first_use":false,"sign_up":false,"given":[]}`)
+	w.do("PUT /v1/localcloud/settings", as(w.root), jsonText(`{"trust_first_use":true}`)).has(200, `{"trust_first_use":true,"sign_up":false}`)
 	if !w.registry.Settings().TrustFirstUse {
 		t.Error("it was not stored")
 	}
 	w.do("PUT /v1/localcloud/settings", as(w.root), jsonText(`{}`)).has(400, `{"ok":false}`)
-	w.do("PUT /v1/localcloud/settings", as(w.root), jsonText(`{"trust_first_use":"x"}`)).has(400, `{"ok":false}`)
+	for _, request := range []string{
+		`{"trust_first_use":"x"}`, `{"log_level":"loud"}`, `{"events_max_age":59}`, `{"events_max_age":-1}`, `{"events_max_age":"week"}`,
+		`{"events_max_bytes":1000}`, `{"events_max_bytes":9007199254740993000}`, `{"sign_up":true,"log_level":"loud"}`,
+	} {
+		w.do("PUT /v1/localcloud/settings", as(w.root), jsonText(request)).has(400, `{"ok":false}`)
+	}
+	if set := w.registry.Settings(); set.SignUp || set.EventsMaxAge != 0 || set.LogLevel != "" {
+		t.Errorf("a refused request changed %+v", set)
+	}
+}
+
+// followed notes what the program is told to follow.
+type followed struct{ last cloud.Settings }
+
+func (f *followed) Follow(set cloud.Settings) { f.last = set }
+func (f *followed) InForce() InForce {
+	return InForce{LogLevel: "warn", MaxAge: -1, MaxBytes: 5 << 30, Given: []string{"log_level"}}
+}
+
+func TestTheProgramFollowsItsSettings(t *testing.T) {
+	f := &followed{}
+	w := newWorld(t, func(c *Config) { c.Tuning = f })
+	change := func(request string, level string, age time.Duration, bytes int64) {
+		t.Helper()
+		w.do("PUT /v1/localcloud/settings", as(w.root), jsonText(request)).
+			has(200, `{"log_level":"warn","events_max_age":0,"events_max_bytes":5368709120,"given":["log_level"]}`)
+		if set := f.last; set.LogLevel != level || set.EventsMaxAge != age || set.EventsMaxBytes != bytes {
+			t.Errorf("%s: it follows %q, %v, %d", request, set.LogLevel, set.EventsMaxAge, set.EventsMaxBytes)
+		}
+		if set := w.registry.Settings(); set.LogLevel != level || set.EventsMaxAge != age || set.EventsMaxBytes != bytes {
+			t.Errorf("%s: stored is %+v", request, set)
+		}
+	}
+	change(`{"log_level":"debug"}`, "debug", 0, 0)
+	change(`{"events_max_age":3600,"events_max_bytes":2000000}`, "debug", time.Hour, 2000000)
+	change(`{"events_max_age":0,"events_max_bytes":0}`, "debug", -1, -1)
+	change(`{"log_level":null,"events_max_age":null,"events_max_bytes":null}`, "", 0, 0)
 }
 
 func TestUnknownDevices(t *testing.T) {

@@ -38,6 +38,7 @@ type Config struct {
 	Status func() any
 	// Trial is the board made of software; nil: there is none.
 	Trial  Trial
+	Tuning Tuning // nil: nothing of the program follows the settings
 	Logger *slog.Logger
 
 	KeepAlive   time.Duration // between writes of an idle event stream; 0, or more than 9 s: 9 s

@@ -153,7 +153,7 @@ func TestEachMethodSendsItsRequestAndReadsItsAnswer(t *testing.T) {
 		{"read policies", func(ctx context.Context, c *Client) (any, error) { return c.Policies(ctx) },
 			`GET /v1/localcloud/policy`, `{"device":"2/s:3 drop","server":"off"}`, `{"device":"2/s:3 drop","server":"off"}`},
 		{"settings", func(ctx context.Context, c *Client) (any, error) { return c.Settings(ctx) },
-			`GET /v1/localcloud/settings`, `{"trust_first_use":true}`, `{"trust_first_use":true,"sign_up":false}`},
+			`GET /v1/localcloud/settings`, `{"trust_first_use":true}`, `{"trust_first_use":true,"sign_up":false,"log_level":"","events_max_age":0,"events_max_bytes":0}`},
 		{"limits", func(ctx context.Context, c *Client) (any, error) { return c.Limits(ctx) },
 			`GET /v1/localcloud/limits`, `{"log_ins":3}`, `{"log_ins":3,"lock_minutes":0,"token_requests":0,"stream_opens":0,"streams":0}`},
 		{"change a limit", func(ctx context.Context, c *Client) (any, error) { return c.SetLimit(ctx, "streams", 0) },
@@ -169,8 +169,9 @@ func TestEachMethodSendsItsRequestAndReadsItsAnswer(t *testing.T) {
 		{"role", func(ctx context.Context, c *Client) (any, error) { return nil, c.SetAdmin(ctx, "a", true) },
 			`PUT /v1/localcloud/users/a {"admin":true}`, `{"ok":true}`, `null`},
 		{"change settings", func(ctx context.Context, c *Client) (any, error) {
-			return c.SetSettings(ctx, Settings{TrustFirstUse: true})
-		}, `PUT /v1/localcloud/settings {"trust_first_use":true,"sign_up":false}`, `{"trust_first_use":true}`, `{"trust_first_use":true,"sign_up":false}`},
+			return c.SetSetting(ctx, "events_max_age", 60)
+		}, `PUT /v1/localcloud/settings {"events_max_age":60}`, `{"events_max_age":60,"log_level":"info","given":["log_level"]}`,
+			`{"trust_first_use":false,"sign_up":false,"log_level":"info","events_max_age":60,"events_max_bytes":0,"given":["log_level"]}`},
 		{"call", func(ctx context.Context, c *Client) (any, error) { return c.Call(ctx, "d", "led", "on") },
 			`POST /v1/devices/d/led {"args":"on"}`, `{"return_value":-7}`, `-7`},
 		{"variable", func(ctx context.Context, c *Client) (any, error) { return c.Variable(ctx, "d", "temp") },

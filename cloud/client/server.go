@@ -130,10 +130,14 @@ func (c *Client) SetDevicePolicy(ctx context.Context, device string, p *cloud.Po
 	return c.do(ctx, call{op: "device policy", method: http.MethodPut, path: path("localcloud", "devices", device, "policy"), in: in})
 }
 
-// Settings are the owner's switches.
+// Settings are what the owner can switch while the cloud runs.
 type Settings struct {
-	TrustFirstUse bool `json:"trust_first_use"` // take unknown devices in at their first connection
-	SignUp        bool `json:"sign_up"`         // anyone may make an account
+	TrustFirstUse  bool     `json:"trust_first_use"`  // take unknown devices in at their first connection
+	SignUp         bool     `json:"sign_up"`          // anyone may make an account
+	LogLevel       string   `json:"log_level"`        // debug, info, warn or error
+	EventsMaxAge   int64    `json:"events_max_age"`   // seconds that the log keeps an event; 0: for ever
+	EventsMaxBytes int64    `json:"events_max_bytes"` // of the log; 0: no bound
+	Given          []string `json:"given,omitempty"`  // those that the next start sets again to what it is told
 }
 
 // Limits returns what strangers may try.
@@ -159,8 +163,10 @@ func (c *Client) Settings(ctx context.Context) (Settings, error) {
 	return s, err
 }
 
-// SetSettings changes the owner's switches.
-func (c *Client) SetSettings(ctx context.Context, s Settings) (Settings, error) {
-	err := c.do(ctx, call{op: "settings", method: http.MethodPut, path: path("localcloud", "settings"), in: s, out: &s})
+// SetSetting changes one of them, by its name in JSON.
+func (c *Client) SetSetting(ctx context.Context, name string, value any) (Settings, error) {
+	var s Settings
+	in := map[string]any{name: value}
+	err := c.do(ctx, call{op: "settings", method: http.MethodPut, path: path("localcloud", "settings"), in: in, out: &s})
 	return s, err
 }

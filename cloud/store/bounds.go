@@ -9,6 +9,17 @@ type bounds struct {
 	most  int64         // of one segment, on a small disk; 0: maxSegmentBytes
 }
 
+// or returns b with the age and the size that are given; 0 leaves what is there.
+func (b bounds) or(age time.Duration, bytes int64) bounds {
+	if age != 0 {
+		b.age = age
+	}
+	if bytes != 0 {
+		b.bytes = bytes
+	}
+	return b
+}
+
 // Bounds of one segment. Small ones make many files and many drops; large ones
 // make retention coarse.
 const (

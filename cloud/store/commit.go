@@ -28,7 +28,10 @@ func (l *Log) run() {
 	}
 	l.retain()
 	for {
-		events, closed := l.take()
+		events, closed, changed := l.take()
+		if changed {
+			l.retain()
+		}
 		switch {
 		case len(events) > 0:
 			l.process(events)
@@ -58,12 +61,14 @@ func (l *Log) write() {
 	}
 }
 
-// take returns all that waits.
-func (l *Log) take() (events []waiting, closed bool) {
+// take returns all that waits, and takes over the bounds that the owner wants.
+func (l *Log) take() (events []waiting, closed, changed bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	events, l.queue = l.queue, nil
-	return events, l.closed
+	changed = l.bounds != l.wanted
+	l.bounds = l.wanted
+	return events, l.closed, changed
 }
 
 // process commits events in order, as many at a time as a commit takes, and

@@ -7,6 +7,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"localcloud/cloud"
 )
 
 func usageCounts(t *testing.T, w *world) {
@@ -152,5 +154,47 @@ func retainUnbounded(t *testing.T, w *world) {
 	w.fill(500, 1000, 23*time.Hour)
 	if got := len(w.ids()); got != 500 {
 		t.Errorf("the log holds %d events, want 500", got)
+	}
+}
+
+func retainChanged(t *testing.T, w *world) {
+	w.open(Options{EventsMaxAge: 10 * time.Hour})
+	w.fill(100, 10, 6*time.Minute) // 10 hours
+	w.Events().SetBounds(2*time.Hour, 0)
+	for began := time.Now(); w.Events().Usage().Events > 30; time.Sleep(time.Millisecond) {
+		if time.Since(began) > 10*time.Second {
+			t.Fatalf("the log still holds %+v", w.Events().Usage())
+		}
+	}
+	w.Events().SetBounds(-1, -1)
+	w.fill(100, 10, 6*time.Minute)
+	if u := w.Events().Usage(); u.Events < 120 {
+		t.Errorf("without bounds the log holds %+v", u)
+	}
+	w.Events().SetBounds(0, 0)
+	if age, bytes := w.Events().Bounds(); age != DefaultEventsMaxAge || bytes <= 0 || bytes > DefaultEventsMaxBytes {
+		t.Errorf("what is usual is %v and %d bytes", age, bytes)
+	}
+}
+
+func retainRemembered(t *testing.T, w *world) {
+	w.fill(100, 10, 3*time.Hour) // 300 hours, more than is usual
+	must(w.Registry().UpdateSettings(func(s *cloud.Settings) error {
+		s.EventsMaxAge, s.EventsMaxBytes = 30*24*time.Hour, 2<<20
+		return nil
+	}))
+	for _, test := range []struct {
+		opts  Options
+		age   time.Duration
+		bytes int64
+	}{
+		{Options{}, 30 * 24 * time.Hour, 2 << 20},
+		{Options{EventsMaxBytes: -1}, 30 * 24 * time.Hour, -1},
+		{Options{EventsMaxAge: 400 * time.Hour}, 400 * time.Hour, 2 << 20},
+	} {
+		w.open(test.opts)
+		if age, bytes := w.Events().Bounds(); age != test.age || bytes != test.bytes {
+			t.Errorf("%+v: bounds are %v, %d", test.opts, age, bytes)
+		}
 	}
 }

@@ -105,6 +105,8 @@ var contract = []struct {
 	{"ids do not go back though every event was forgotten", retainAll},
 	{"a smaller bound takes effect at the restart", retainSmaller},
 	{"without bounds nothing is forgotten", retainUnbounded},
+	{"a bound that changes takes effect at once", retainChanged},
+	{"the bounds of the settings are remembered, those of the start count more", retainRemembered},
 }
 
 func TestContract(t *testing.T) {

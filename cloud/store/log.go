@@ -5,6 +5,7 @@ import (
 	"log/slog"
 	"path/filepath"
 	"sync"
+	"time"
 
 	"localcloud/cloud"
 )
@@ -15,7 +16,7 @@ type Log struct {
 	// Fixed at creation.
 	db      kv
 	commit  func([]op) error
-	bounds  bounds
+	usual   bounds // where the owner says nothing
 	mode    Mode
 	logger  *slog.Logger
 	slots   chan struct{} // one taken for each event admitted and not committed; when all are, Admit waits (Usage.Waiting)
@@ -26,6 +27,7 @@ type Log struct {
 	share share // has its own lock
 
 	// Owned by the committing goroutine.
+	bounds  bounds
 	unsaved []op     // accounts of full segments that no commit took yet
 	dropped [][]byte // prefixes of segments that are still to be dropped
 	failing bool     // the last commit failed
@@ -34,6 +36,7 @@ type Log struct {
 
 	mu       sync.Mutex
 	queue    []waiting // never more events than there are slots, and a few states of links for each device
+	wanted   bounds    // what bounds is to be
 	last     cloud.EventID
 	segments []segment // the oldest first; only the committing goroutine writes, the last is the one it fills
 	failed   uint64
@@ -67,15 +70,20 @@ func newLogAt(place logPlace, db kv, commit func([]op) error, opts Options) (*Lo
 	l := &Log{
 		logPlace: place, mode: opts.Events,
 		db: db, commit: commit, logger: opts.Logger,
-		bounds:  bounds{age: opts.EventsMaxAge, bytes: opts.EventsMaxBytes},
+		usual:   bounds{age: DefaultEventsMaxAge, bytes: place.space.logBytes()},
 		slots:   make(chan struct{}, opts.EventsQueue),
 		wake:    make(chan struct{}, 1),
 		closing: make(chan struct{}),
 		ended:   make(chan struct{}),
 	}
-	if n, known := l.space.left(); known { // several segments fit, so that the oldest can go
-		l.bounds.most = max((n-l.space.toCommit+ownUse(filepath.Join(l.space.dir, eventsName)))/segmentsKept, minSegmentBytes)
+	if opts.Events.kind == modeMemory {
+		l.usual.bytes = DefaultMemoryBytes
 	}
+	if n, known := l.space.left(); known { // several segments fit, so that the oldest can go
+		l.usual.most = max((n-l.space.toCommit+ownUse(filepath.Join(l.space.dir, eventsName)))/segmentsKept, minSegmentBytes)
+	}
+	l.wanted = l.usual.or(opts.EventsMaxAge, opts.EventsMaxBytes)
+	l.bounds = l.wanted
 	if err := l.load(); err != nil {
 		return nil, err
 	}
@@ -141,6 +149,22 @@ func (l *Log) enqueue(w waiting) error {
 	l.queue = append(l.queue, w)
 	signal(l.wake)
 	return nil
+}
+
+// SetBounds changes what the log keeps, as Options.EventsMaxAge and EventsMaxBytes say it: 0 is the default, negative no
+// bound. It does not wait until events that are too many are gone.
+func (l *Log) SetBounds(age time.Duration, bytes int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.wanted = l.usual.or(age, bytes)
+	signal(l.wake)
+}
+
+// Bounds returns what the log keeps; negative: it has no such bound.
+func (l *Log) Bounds() (age time.Duration, bytes int64) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.wanted.age, l.wanted.bytes
 }
 
 // release gives slots back. There is nothing to take out for an Append without Admit.

@@ -20,20 +20,16 @@ func (s *Store) open(opts Options) error {
 		return err
 	}
 	s.opened = append(s.opened, lock)
-	bounded := opts.EventsMaxBytes != 0 || !opts.Events.usesDisk()
 	opts = opts.withDefaults()
 	s.commit, s.logger, s.mode = opts.commit, opts.Logger, opts.Events
 	s.space = newReserve(s.dir, opts)
 	if err := errors.Join(s.space.canOpen(), s.space.settle()); err != nil {
 		return err
 	}
-	if !bounded {
-		opts.EventsMaxBytes = s.space.logBytes()
-	}
 	if err := s.openRegistry(opts); err != nil {
 		return cloud.E("registry", cloud.Other, err)
 	}
-	if err := s.openLog(opts); err != nil {
+	if err := s.openLog(s.remembered(opts)); err != nil {
 		return cloud.E("events", cloud.Other, err)
 	}
 	return nil
@@ -282,7 +278,8 @@ func (s *Store) Status() Status {
 	if err := s.registry.readOnly(); err != nil {
 		st.RegistryReadOnly = err.Error()
 	}
-	st.MaxBytes, st.MaxAge = max(s.events.bounds.bytes, 0), int64(max(s.events.bounds.age, 0).Seconds())
+	age, bytes := s.events.Bounds()
+	st.MaxBytes, st.MaxAge = max(bytes, 0), int64(max(age, 0).Seconds())
 	if s.dir == "" {
 		st.Mode, st.Acknowledged = Mode{kind: modeMemory}.String(), Mode{kind: modeMemory}.Acknowledged()
 		return st

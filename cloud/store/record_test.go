@@ -26,6 +26,8 @@ func fill(t *testing.T, v reflect.Value) {
 			f.Set(reflect.ValueOf(time.Now().UTC()))
 		case []string:
 			f.Set(reflect.ValueOf([]string{"b", "a"}))
+		case []cloud.Module:
+			f.Set(reflect.ValueOf([]cloud.Module{{Function: "user", Index: 1, Version: 6, Place: "factory", Damaged: true}}))
 		case map[string]string:
 			f.Set(reflect.ValueOf(map[string]string{"temp": "double"}))
 		case *int:
@@ -62,10 +64,12 @@ func TestCopyOfADeviceIsWhatARestartMakesOfIt(t *testing.T) {
 		"described, has none": {func(d *cloud.Device) { d.Functions, d.Variables = []string{}, map[string]string{} }, true},
 		"never described":     {func(d *cloud.Device) { d.Functions, d.Variables = nil, nil }, true},
 		"no groups":           {func(d *cloud.Device) { d.Groups = []string{} }, true},
+		"no modules":          {func(d *cloud.Device) { d.Modules = []cloud.Module{} }, true},
 		"policy":              {func(d *cloud.Device) { d.Policy = &cloud.Policy{Rate: 1, Burst: 4, Action: cloud.Drop} }, false},
 		"name is no UTF-8":    {func(d *cloud.Device) { d.Name = "a\xff\xfe" }, false},
 		"function, too":       {func(d *cloud.Device) { d.Functions = []string{"\xff"} }, false},
 		"variable, too":       {func(d *cloud.Device) { d.Variables = map[string]string{"\xff": "int32"} }, false},
+		"module, too":         {func(d *cloud.Device) { d.Modules = []cloud.Module{{Function: "\xff"}} }, false},
 		"local time":          {func(d *cloud.Device) { d.LastHeard = d.LastHeard.In(time.FixedZone("", 3600)) }, false},
 	} {
 		t.Run(name, func(t *testing.T) {

@@ -1,6 +1,7 @@
 package store
 
 import (
+	"cmp"
 	"errors"
 	"io"
 	"log/slog"
@@ -14,10 +15,10 @@ import (
 // Options are the owner's choices. The zero value is a good one.
 type Options struct {
 	// EventsMaxAge is how long the log keeps an event, in the log's own time (see retention in
-	// segment.go). 0: DefaultEventsMaxAge; negative: no bound.
+	// segment.go). 0: as the settings of the registry say, else DefaultEventsMaxAge; negative: no bound.
 	EventsMaxAge time.Duration
-	// EventsMaxBytes is how much of the disk the log takes, more or less. 0:
-	// DefaultEventsMaxBytes; negative: no bound.
+	// EventsMaxBytes is how much of the disk the log takes, more or less. 0: as the settings of the registry say,
+	// else DefaultEventsMaxBytes; negative: no bound.
 	EventsMaxBytes int64
 	// EventsQueue is how many events may wait for the disk. 0: DefaultEventsQueue.
 	EventsQueue int
@@ -46,15 +47,6 @@ const (
 const DefaultEventsMaxBytes int64 = 1 << (29 + strconv.IntSize/64)
 
 func (o Options) withDefaults() Options {
-	if o.EventsMaxAge == 0 {
-		o.EventsMaxAge = DefaultEventsMaxAge
-	}
-	if o.EventsMaxBytes == 0 && o.Events.kind == modeMemory {
-		o.EventsMaxBytes = DefaultMemoryBytes
-	}
-	if o.EventsMaxBytes == 0 {
-		o.EventsMaxBytes = DefaultEventsMaxBytes
-	}
 	if o.EventsQueue <= 0 {
 		o.EventsQueue = DefaultEventsQueue
 	}
@@ -130,12 +122,20 @@ func (s *Store) start(registry, events kv, opts Options) (err error) {
 		return cloud.E("registry", cloud.Other, err)
 	}
 	s.opened = append(s.opened, s.registry)
-	s.events, err = newLog(events, s.through(events), opts)
+	s.events, err = newLog(events, s.through(events), s.remembered(opts))
 	if err != nil {
 		return cloud.E("events", cloud.Other, err)
 	}
 	s.opened = append(s.opened, s.events)
 	return nil
+}
+
+// remembered returns opts with the bounds of the log that the owner set while the cloud ran, where opts name none.
+func (s *Store) remembered(opts Options) Options {
+	set := s.registry.Settings()
+	opts.EventsMaxAge = cmp.Or(opts.EventsMaxAge, set.EventsMaxAge)
+	opts.EventsMaxBytes = cmp.Or(opts.EventsMaxBytes, set.EventsMaxBytes)
+	return opts
 }
 
 // Registry returns the registry. It is the same at each call.

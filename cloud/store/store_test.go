@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"time"
 
 	"localcloud/cloud"
 )
@@ -143,15 +144,28 @@ func TestBadgerLogsAtDebugAndWarn(t *testing.T) {
 }
 
 func TestDefaults(t *testing.T) {
-	o := Options{}.withDefaults()
-	if o.EventsMaxAge != DefaultEventsMaxAge || o.EventsMaxBytes != DefaultEventsMaxBytes || o.EventsQueue != DefaultEventsQueue {
+	if o := (Options{}).withDefaults(); o.EventsQueue != DefaultEventsQueue {
 		t.Errorf("defaults are %+v", o)
 	}
-	s := OpenMemory(Options{EventsMaxAge: -1, EventsMaxBytes: -1})
-	if got := s.Events().bounds; got != (bounds{age: -1, bytes: -1}) {
-		t.Errorf("bounds are %+v, want none", got)
+	mode, err := ParseMode("memory")
+	if err != nil {
+		t.Fatal(err)
 	}
-	if err := s.Close(); err != nil {
-		t.Error(err)
+	for _, test := range []struct {
+		opts  Options
+		age   time.Duration
+		bytes int64
+	}{
+		{Options{}, DefaultEventsMaxAge, DefaultEventsMaxBytes},
+		{Options{Events: mode}, DefaultEventsMaxAge, DefaultMemoryBytes},
+		{Options{EventsMaxAge: -1, EventsMaxBytes: -1}, -1, -1},
+	} {
+		s := OpenMemory(test.opts)
+		if age, bytes := s.Events().Bounds(); age != test.age || bytes != test.bytes {
+			t.Errorf("%+v: bounds are %v, %d", test.opts, age, bytes)
+		}
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
 	}
 }

@@ -69,7 +69,7 @@ func TestWithoutSettingsThereAreDefaults(t *testing.T) {
 		t.Fatal(err)
 	}
 	if got.HTTP != ":8080" || got.TCP != ":5683" || got.UDP != "" || got.Relay != ":8070" || got.Data != "" ||
-		got.TrustFirstUse != nil || got.maxAge() != 0 || got.EventsMaxSize != 0 || got.LogLevel != 0 || got.LogJSON {
+		got.TrustFirstUse != nil || got.maxAge() != 0 || got.EventsMaxSize != 0 || got.LogLevel != nil || got.LogJSON {
 		t.Errorf("got %+v", got)
 	}
 	if got, err = parse(t, "--events-max-age", "never"); err != nil || got.maxAge() >= 0 {

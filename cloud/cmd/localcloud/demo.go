@@ -57,8 +57,9 @@ type demoState struct {
 
 // Run runs the demo until ctx ends.
 func (c *demoCmd) Run(ctx context.Context, t *terminal) error {
-	logger := slog.New(slog.NewTextHandler(t.err, &slog.HandlerOptions{Level: c.LogLevel}))
-	s, err := c.start(ctx, t, logger)
+	set := settings{Data: c.Data, HTTP: c.HTTP, TCP: c.TCP, UDP: c.UDP, Relay: c.Relay, LogLevel: &c.LogLevel}
+	logger := set.logger(t.err)
+	s, err := c.start(ctx, t, set, logger)
 	if err != nil {
 		return err
 	}
@@ -79,8 +80,7 @@ func (c *demoCmd) Run(ctx context.Context, t *terminal) error {
 }
 
 // start starts the cloud; where somebody else has the port, on a free one.
-func (c *demoCmd) start(ctx context.Context, t *terminal, logger *slog.Logger) (*server, error) {
-	set := settings{Data: c.Data, HTTP: c.HTTP, TCP: c.TCP, UDP: c.UDP, Relay: c.Relay}
+func (c *demoCmd) start(ctx context.Context, t *terminal, set settings, logger *slog.Logger) (*server, error) {
 	for {
 		s, err := start(ctx, set, logger)
 		var busy *busyError

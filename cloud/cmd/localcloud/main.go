@@ -38,31 +38,32 @@ func main() {
 
 // commands is the command line. The order is the one of --help.
 type commands struct {
-	Serve   serveCmd   `cmd:"" help:"Run the cloud that your devices connect to."`
-	Demo    demoCmd    `cmd:"" help:"Run a cloud with a made-up device, to look around."`
-	Status  statusCmd  `cmd:"" help:"Show whether the cloud runs, its addresses, what is online, and what needs attention."`
-	Doctor  doctorCmd  `cmd:"" help:"Say why boards do not come online, and what their lights mean."`
-	User    userCmd    `cmd:"" help:"People who may log in: add, list, passwd, role, sign-up, remove."`
-	Token   tokenCmd   `cmd:"" help:"Access tokens, with which programs and pages get in: create, list, revoke."`
-	Device  deviceCmd  `cmd:"" help:"Your boards: list, adopt, call, get and more."`
-	Product productCmd `cmd:"" help:"Fleets of boards: create, list, show, add, drop, remove."`
-	Policy  policyCmd  `cmd:"" help:"How many events devices may send (rate limits): show, set."`
-	Keys    keysCmd    `cmd:"" help:"The key by which boards know this server: show, export."`
-	Events  eventsCmd  `cmd:"" help:"Watch what devices publish, as it happens."`
-	Publish publishCmd `cmd:"" help:"Publish an event to your devices and pages."`
-	Webhook webhookCmd `cmd:"" help:"Send events on to other programs: list, create, test, log and more."`
-	Relay   relayCmd   `cmd:"" help:"Live data of devices, too fast for events: status, kick, allow, publish, record; or a relay by itself."`
-	Virtual virtualCmd `cmd:"" help:"Run devices in software, for tests and load."`
-	Bench   benchCmd   `cmd:"" help:"Measure a cloud and this machine with fleets of virtual devices."`
-	HTTPS   httpsCmd   `cmd:"" name:"https" help:"Encrypted connections: the certificate that clients have to trust."`
-	Host    hostCmd    `cmd:"" help:"By which names browsers may log in at this cloud: add, list, remove."`
-	Limits  limitsCmd  `cmd:"" help:"What strangers may try before they have to wait: show, set."`
-	Clock   clockCmd   `cmd:"" help:"The cloud's time, when the machine's clock cannot be trusted: show, set."`
-	Service serviceCmd `cmd:"" help:"Start the cloud with the machine (systemd): install, uninstall."`
-	Backup  backupCmd  `cmd:"" help:"Write this cloud's identity and devices into an encrypted file."`
-	Restore restoreCmd `cmd:"" help:"Make this machine the cloud of such a file."`
-	Import  importCmd  `cmd:"" help:"Take over an older local server: spark-server."`
-	Version versionCmd `cmd:"" help:"Show the version."`
+	Serve    serveCmd    `cmd:"" help:"Run the cloud that your devices connect to."`
+	Demo     demoCmd     `cmd:"" help:"Run a cloud with a made-up device, to look around."`
+	Status   statusCmd   `cmd:"" help:"Show whether the cloud runs, its addresses, what is online, and what needs attention."`
+	Doctor   doctorCmd   `cmd:"" help:"Say why boards do not come online, and what their lights mean."`
+	User     userCmd     `cmd:"" help:"People who may log in: add, list, passwd, role, sign-up, remove."`
+	Token    tokenCmd    `cmd:"" help:"Access tokens, with which programs and pages get in: create, list, revoke."`
+	Device   deviceCmd   `cmd:"" help:"Your boards: list, adopt, call, get and more."`
+	Product  productCmd  `cmd:"" help:"Fleets of boards: create, list, show, add, drop, remove."`
+	Policy   policyCmd   `cmd:"" help:"How many events devices may send (rate limits): show, set."`
+	Keys     keysCmd     `cmd:"" help:"The key by which boards know this server: show, export."`
+	Events   eventsCmd   `cmd:"" help:"Watch what devices publish, as it happens."`
+	Publish  publishCmd  `cmd:"" help:"Publish an event to your devices and pages."`
+	Webhook  webhookCmd  `cmd:"" help:"Send events on to other programs: list, create, test, log and more."`
+	Relay    relayCmd    `cmd:"" help:"Live data of devices, too fast for events: status, kick, allow, publish, record; or a relay by itself."`
+	Virtual  virtualCmd  `cmd:"" help:"Run devices in software, for tests and load."`
+	Bench    benchCmd    `cmd:"" help:"Measure a cloud and this machine with fleets of virtual devices."`
+	HTTPS    httpsCmd    `cmd:"" name:"https" help:"Encrypted connections: the certificate that clients have to trust."`
+	Host     hostCmd     `cmd:"" help:"By which names browsers may log in at this cloud: add, list, remove."`
+	Limits   limitsCmd   `cmd:"" help:"What strangers may try before they have to wait: show, set."`
+	Settings settingsCmd `cmd:"" help:"What the cloud remembers besides: how long events are kept, how much is logged, who gets in: show, set."`
+	Clock    clockCmd    `cmd:"" help:"The cloud's time, when the machine's clock cannot be trusted: show, set."`
+	Service  serviceCmd  `cmd:"" help:"Start the cloud with the machine (systemd): install, uninstall."`
+	Backup   backupCmd   `cmd:"" help:"Write this cloud's identity and devices into an encrypted file."`
+	Restore  restoreCmd  `cmd:"" help:"Make this machine the cloud of such a file."`
+	Import   importCmd   `cmd:"" help:"Take over an older local server: spark-server."`
+	Version  versionCmd  `cmd:"" help:"Show the version."`
 }
 
 const description = "localcloud is the Particle cloud on your own network. Begin with: localcloud demo, or: localcloud serve"

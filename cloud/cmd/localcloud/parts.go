@@ -26,8 +26,9 @@ type partsConfig struct {
 	own      func(netip.AddrPort) bool // a listener of the running cloud; nil: it has none
 	status   func() any                // what the running cloud adds to its status; nil: nothing
 
-	trial     api.Trial       // the board made of software; nil: there is none
-	setupCode cloud.SetupCode // makes the owner's account; empty: it is made by command only
+	tuning    func(*store.Store) api.Tuning // what follows the settings while the cloud runs; nil: nothing
+	trial     api.Trial                     // the board made of software; nil: there is none
+	setupCode cloud.SetupCode               // makes the owner's account; empty: it is made by command only
 }
 
 // parts are the pieces of one cloud over one data directory, put together:
@@ -61,6 +62,10 @@ func openParts(dir string, c partsConfig) (*parts, error) {
 	p.dir = dir
 	p.accounts = cloud.NewAccounts(s.Registry())
 	p.accounts.Clock = p.hub.Clock()
+	var tuned api.Tuning
+	if c.tuning != nil {
+		tuned = c.tuning(s)
+	}
 	p.sink = sink.New(sink.Config{Hub: p.hub, Registry: s.Registry(), Own: c.own, Logger: c.logger})
 	p.api = api.New(api.Config{
 		Hub: p.hub, Registry: s.Registry(), Accounts: p.accounts, Knocks: p.knocks, Webhooks: p.sink,
@@ -69,7 +74,7 @@ func openParts(dir string, c partsConfig) (*parts, error) {
 		ServerKeys: func() (tcp, udp []byte) { return p.identity.TCPPublicPEM(), p.identity.UDPPublicPEM() },
 		Hosts:      p.hosts,
 		Authority:  p.authorityPEM,
-		Control:    p.secret, SetupCode: c.setupCode, Status: c.status, Trial: c.trial, Logger: c.logger,
+		Control:    p.secret, SetupCode: c.setupCode, Status: c.status, Trial: c.trial, Tuning: tuned, Logger: c.logger,
 	})
 	return p, nil
 }

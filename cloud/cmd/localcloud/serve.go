@@ -32,11 +32,13 @@ type settings struct {
 
 	TrustFirstUse *bool      `negatable:"" help:"Take in every board that connects for the first time, without asking. The cloud remembers it until you say --no-trust-first-use." env:"LOCALCLOUD_TRUST_FIRST_USE"`
 	Events        store.Mode `help:"How events are kept: disk (synced before they are acknowledged), interval=30s (acknowledged at once, written every 30s), memory, or off (default: disk)." placeholder:"MODE" env:"LOCALCLOUD_EVENTS"`
-	EventsMaxAge  *span      `help:"How long events are kept: 30d, 12h, never (as long as there is room; default: 7d)." placeholder:"TIME" env:"LOCALCLOUD_EVENTS_MAX_AGE"`
-	EventsMaxSize size       `help:"How much room events may take: 500MB, 2GB (default: 1GB, or a tenth of the free space if that is less)." placeholder:"SIZE" env:"LOCALCLOUD_EVENTS_MAX_SIZE"`
+	EventsMaxAge  *span      `help:"How long events are kept: 30d, 12h, never (as long as there is room; default: what settings set says, else 7d)." placeholder:"TIME" env:"LOCALCLOUD_EVENTS_MAX_AGE"`
+	EventsMaxSize size       `help:"How much room events may take: 500MB, 2GB (default: what settings set says, else 1GB, or a tenth of the free space if that is less)." placeholder:"SIZE" env:"LOCALCLOUD_EVENTS_MAX_SIZE"`
 
-	LogLevel slog.Level `default:"info" help:"How much to log: debug, info, warn or error (default: info)." placeholder:"LEVEL" env:"LOCALCLOUD_LOG_LEVEL"`
-	LogJSON  bool       `name:"log-json" help:"Log in JSON." env:"LOCALCLOUD_LOG_JSON"`
+	LogLevel *slog.Level `help:"How much to log: debug, info, warn or error (default: what settings set says, else info)." placeholder:"LEVEL" env:"LOCALCLOUD_LOG_LEVEL"`
+	LogJSON  bool        `name:"log-json" help:"Log in JSON." env:"LOCALCLOUD_LOG_JSON"`
+
+	level *slog.LevelVar // of the logger, while the cloud runs
 }
 
 // maxAge is EventsMaxAge as the store has it: 0 is its default, negative no bound.
@@ -52,7 +54,11 @@ func (s *settings) maxAge() time.Duration {
 
 // logger returns the one logger of a process that serves.
 func (s *settings) logger(w io.Writer) *slog.Logger {
-	options := &slog.HandlerOptions{Level: s.LogLevel}
+	s.level = new(slog.LevelVar)
+	if s.LogLevel != nil {
+		s.level.Set(*s.LogLevel)
+	}
+	options := &slog.HandlerOptions{Level: s.level}
 	if s.LogJSON {
 		return slog.New(slog.NewJSONHandler(w, options))
 	}
@@ -76,7 +82,8 @@ func (*serveCmd) Help() string {
 // Run serves until ctx ends.
 func (c *serveCmd) Run(ctx context.Context, t *terminal) error {
 	beFrugal()
-	s, err := start(ctx, c.settings, c.logger(t.err))
+	logger := c.logger(t.err)
+	s, err := start(ctx, c.settings, logger)
 	if err != nil {
 		return err
 	}

@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"localcloud/cloud"
+	"localcloud/cloud/api"
 	"localcloud/cloud/store"
 	"localcloud/coap/link/dtls"
 	"localcloud/webui"
@@ -61,6 +62,7 @@ func start(ctx context.Context, c settings, logger *slog.Logger) (*server, error
 	s.parts, err = openParts(dir, partsConfig{
 		logger: logger, maxAge: c.maxAge(), maxBytes: int64(c.EventsMaxSize), events: c.Events, status: s.status,
 		setupCode: s.setupCode, own: s.isOwn, trial: s.photon,
+		tuning: func(st *store.Store) api.Tuning { return newTuning(c, st) },
 	})
 	if err != nil {
 		return nil, explainOpen(dir, err)

@@ -151,8 +151,7 @@ func (c *userSignUpCmd) Run(ctx context.Context, t *terminal) error {
 	return c.with(ctx, needData, func(conn *connection) error {
 		s, err := conn.Settings(ctx)
 		if err == nil && c.Switch != "show" {
-			s.SignUp = c.Switch == "on"
-			s, err = conn.SetSettings(ctx, s)
+			s, err = conn.SetSetting(ctx, "sign_up", c.Switch == "on")
 		}
 		switch {
 		case err != nil:
