@@ -40,6 +40,7 @@ var may = []struct {
 	{"GET /v1/openapi.json", "/v1/openapi.json", "", [8]int{200, 200, 200, 200, 200, 200, 200, 200}},
 	{"POST /oauth/token", "/oauth/token", "grant_type=magic", [8]int{400, 400, 400, 400, 400, 400, 400, 400}},
 	{"GET /v1/access_tokens", "/v1/access_tokens", "", [8]int{400, 401, 200, 403, 403, 403, 200, 200}},
+	{"POST /v1/access_tokens", "/v1/access_tokens", "scopes=events", [8]int{400, 401, 201, 403, 403, 403, 201, 201}},
 	{"DELETE /v1/access_tokens", "/v1/access_tokens", "", [8]int{400, 401, 200, 403, 403, 403, 200, 200}},
 	{"GET /v1/access_tokens/current", "/v1/access_tokens/current", "", [8]int{400, 401, 200, 200, 200, 200, 200, 200}},
 	{"DELETE /v1/access_tokens/current", "/v1/access_tokens/current", "", [8]int{400, 401, 200, 200, 200, 200, 200, 200}},

@@ -7,7 +7,7 @@ import (
 	"localcloud/cloud"
 )
 
-// tokenObject is a token as admins see it.
+// tokenObject is a token as admins see it, and as it is shown once when it is new.
 type tokenObject struct {
 	Secret  string        `json:"token,omitempty"` // only when it was just made
 	ID      cloud.TokenID `json:"id"`
@@ -43,10 +43,34 @@ func (s *Server) listAllTokens(q *request) (any, error) {
 	return list, nil
 }
 
-// issueToken makes a token for a user. One that may do everything expires as
-// log-ins do, one with scopes never, unless expires_in says otherwise.
+// issueToken makes a token for a user.
 func (s *Server) issueToken(q *request) (any, error) {
-	a := &q.args
+	name := q.args.text("user")
+	if q.args.err != nil {
+		return nil, q.args.err
+	}
+	u, err := s.user(name)
+	if err != nil {
+		return nil, err
+	}
+	return s.newToken(u.ID, &q.args)
+}
+
+// issueOwnToken makes a token for the user who asks. Only a token that may do
+// everything makes another: no token gets its user further than it goes itself.
+func (s *Server) issueOwnToken(q *request) (any, error) {
+	if !q.access.Allows(cloud.ScopeAll) {
+		return nil, unauthorized("Only a token that may do everything can make another")
+	}
+	if err := s.mayAskForToken(q.Request); err != nil {
+		return nil, err
+	}
+	return s.newToken(q.access.User.ID, &q.args)
+}
+
+// newToken makes a token as a asks for it. One that may do everything expires
+// as log-ins do, one with scopes never, unless expires_in says otherwise.
+func (s *Server) newToken(user cloud.UserID, a *args) (any, error) {
 	var scopes []cloud.Scope
 	for _, text := range a.list("scopes") {
 		scope, err := cloud.ParseScope(text)
@@ -60,15 +84,11 @@ func (s *Server) issueToken(q *request) (any, error) {
 		life = cloud.DefaultTokenLife
 	}
 	life = s.tokenLife(a, life)
-	name, note := a.text("user"), a.text("note")
+	note := a.text("note")
 	if a.err != nil {
 		return nil, a.err
 	}
-	u, err := s.user(name)
-	if err != nil {
-		return nil, err
-	}
-	issued, err := s.Accounts.Issue(cloud.Grant{User: u.ID, Client: "localcloud", Note: bound(note), Scopes: scopes, Life: life})
+	issued, err := s.Accounts.Issue(cloud.Grant{User: user, Client: "localcloud", Note: bound(note), Scopes: scopes, Life: life})
 	if err != nil {
 		return nil, err
 	}

@@ -21,6 +21,7 @@ var descriptions = map[string]description{
 		"grant_type! username password refresh_token client_id client_secret scope expires_in:integer expires_at", "", "200 Token",
 	},
 	"listTokens":         {"List your access tokens by their public ids. Takes name and password as HTTP Basic, too.", "", "", "200 array"},
+	"issueOwnToken":      {"Make an access token for yourself, with the scopes that you choose; it is shown once.", "scopes:array note expires_in:integer expires_at", "", "201 object"},
 	"revokeAllTokens":    {"Revoke all your access tokens.", "", "", "200 OK"},
 	"currentToken":       {"Show the access token of this request.", "", "", ""},
 	"revokeCurrentToken": {"Revoke the access token of this request: log out.", "", "", "200 OK"},

@@ -54,6 +54,7 @@ func routes() []route {
 		{get, "/v1/openapi.json", open, (*Server).showDocument},
 		{post, "/oauth/token", open, (*Server).logIn},
 		{get, "/v1/access_tokens", open, (*Server).listTokens},
+		{post, "/v1/access_tokens", cloud.ScopeTokens, (*Server).issueOwnToken},
 		{del, "/v1/access_tokens", cloud.ScopeTokens, (*Server).revokeAllTokens},
 		{get, "/v1/access_tokens/current", anyToken, (*Server).currentToken},
 		{del, "/v1/access_tokens/current", anyToken, (*Server).revokeCurrentToken},

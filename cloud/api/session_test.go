@@ -140,6 +140,18 @@ func TestSessionIsALogInForABrowser(t *testing.T) {
 	b.ask("GET /v1/localcloud/session").has(200, `{"user":null}`)
 }
 
+func TestUsersMakeAndRevokeTheirTokensInABrowser(t *testing.T) {
+	w := newWorld(t)
+	b := newBrowser(w)
+	b.logIn("alice")
+	made := b.ask("POST /v1/access_tokens", jsonText(`{"scopes":["events"]}`)).has(201, `{"user":"alice"}`)
+	path := "DELETE /v1/access_tokens/" + made.text("id")
+	b.ask(path, func(r *http.Request) { r.Header.Del("X-Localcloud-Csrf") }).has(403, `{"error":"csrf_refused"}`)
+	b.ask("DELETE /v1/access_tokens/"+string(w.bob.ID())).has(404, `{"ok":false}`)
+	b.ask(path).is(200, `{"ok":true}`)
+	w.do("GET /v1/access_tokens/current", as(cloud.Secret(made.text("token")))).fails(401, "invalid_token", errBadToken.text)
+}
+
 func TestSessionThatIsNotRememberedEndsWithTheBrowser(t *testing.T) {
 	w := newWorld(t)
 	a := newBrowser(w).ask("POST /v1/localcloud/session", form("username=alice&password=correct+horse&remember=false"))

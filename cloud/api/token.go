@@ -209,7 +209,7 @@ func (s *Server) revokeToken(q *request) (any, error) {
 		return done, s.Accounts.Revoke(id)
 	}
 	_, _, basic := q.BasicAuth()
-	if !basic && q.secret == "" {
+	if !basic && q.secret == "" && s.cookieSecret(q.Request) == "" {
 		return nil, errNoSuchToken
 	}
 	u, err := s.passwordOrToken(q, cloud.ScopeTokens)

@@ -227,6 +227,24 @@ func TestListTokens(t *testing.T) {
 	w.do("GET /v1/access_tokens").fails(400, "invalid_request", "The access token was not found")
 }
 
+func TestIssueOwnToken(t *testing.T) {
+	w := newWorld(t)
+	a := w.do("POST /v1/access_tokens", as(w.alice), jsonText(`{"note":"on the wall","scopes":["read-only","device:`+lampID+`"],"expires_in":3600}`))
+	a.has(201, `{"user":"alice","client":"localcloud","note":"on the wall","scopes":["read-only","device:`+lampID+`"]}`)
+	narrow := cloud.Secret(a.text("token"))
+	w.do("GET /v1/devices/lamp", as(narrow)).has(200, `{"id":"`+lampID+`"}`)
+	w.do("POST /v1/devices/lamp/led", as(narrow)).has(403, `{"error":"unauthorized"}`)
+
+	// Who it is for is who asks, whatever they say.
+	w.do("POST /v1/access_tokens", as(w.bob), form("user=root&scopes=events")).has(201, `{"user":"Bob"}`)
+
+	// What makes tokens may do everything itself.
+	w.do("POST /v1/access_tokens", as(w.token("alice", cloud.ScopeTokens)), form("scopes=*:*")).
+		fails(403, "unauthorized", "Only a token that may do everything can make another")
+	w.do("POST /v1/access_tokens", as(w.token("alice", cloud.ScopeAll)), form("scopes=*:*")).has(201, `{"scopes":["*:*"]}`)
+	w.do("POST /v1/access_tokens", as(w.alice), form("scopes=magic")).has(400, `{"ok":false}`)
+}
+
 func TestRevokeAllTokens(t *testing.T) {
 	w := newWorld(t)
 	other := w.token("alice", cloud.ScopeReadOnly)
