@@ -66,3 +66,15 @@ const platforms: Record<number, string> = {
 export function platform(id: number | null): string {
   return id === null ? t.device.unknownPlatform : (platforms[id] ?? t.device.platformNumber(id));
 }
+
+const browsers = ['Firefox', 'Edg', 'OPR', 'SamsungBrowser', 'Chrome', 'Safari'] as const;
+const shortNames: Record<string, string> = { Edg: 'Edge', OPR: 'Opera', SamsungBrowser: 'Samsung Internet' };
+const systems = ['Android', 'iPhone', 'iPad', 'CrOS', 'Windows', 'Mac OS', 'Linux'] as const;
+
+/** What a browser says of itself, as people call it: "Firefox, Linux"; empty for what is none. */
+export function browserName(agent: string): string {
+  const browser = browsers.find((b) => agent.includes(`${b}/`));
+  if (!browser) return '';
+  const system = systems.find((s) => agent.includes(s));
+  return [shortNames[browser] ?? browser, system].filter(Boolean).join(', ');
+}

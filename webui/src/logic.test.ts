@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import { asError, explain } from './api/client';
-import { ago, bytes, span, timeOf } from './format';
+import { ago, browserName, bytes, span, timeOf } from './format';
 import { commands, connectCommand } from './pages/connect';
 import { csv, jsonLines } from './pages/events/export';
 import { idAt } from './pages/events/history';
@@ -117,4 +117,15 @@ test('the commands for a board name the address and the port', () => {
   expect(commands('http://c', 'c', 'udp', '5684')).toBe(
     'curl -o server.pem "http://c/v1/server/key?udp=true"\nparticle keys server server.pem --protocol udp --host c --port 5684',
   );
+});
+
+test.each([
+  ['Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36', 'Chrome, Linux'],
+  ['Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/142.0.0.0 Safari/537.36 Edg/142.0.0.0', 'Edge, Windows'],
+  ['Mozilla/5.0 (iPhone; CPU iPhone OS 18_1 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) Version/18.1 Mobile/15E148 Safari/604.1', 'Safari, iPhone'],
+  ['Mozilla/5.0 (Android 15; Mobile; rv:145.0) Gecko/145.0 Firefox/145.0', 'Firefox, Android'],
+  ['curl/8.5.0', ''],
+  ['<b>Firefox/</b>', 'Firefox'],
+])('the browser %s is called %j', (agent, name) => {
+  expect(browserName(agent)).toBe(name);
 });

@@ -64,7 +64,6 @@ export const t = {
     cloud: 'This cloud',
     logOut: 'Log out',
     loggedInAs: (user: string) => `Logged in as ${user}`,
-    account: 'Your account',
   },
 
   stale: {
@@ -89,6 +88,9 @@ export const t = {
     forgottenCommand: (user: string) => `localcloud user passwd ${user || 'NAME'}`,
     unreachable: 'The cloud does not answer',
     refused: 'The cloud does not know this address',
+    oneTime: 'This password was for one log-in. Choose your own now.',
+    newPassword: 'New password',
+    newSubmit: 'Set it and log in',
   },
 
   setup: {
@@ -474,6 +476,11 @@ export const t = {
     devices: (n: number) => (n === 1 ? '1 device' : `${n} devices`),
     isAdmin: 'administrator',
     you: 'you',
+    oneTime: 'Make a password for one log-in',
+    oneTimeText: 'They choose their own when they use it.',
+    isOneTime: 'has not logged in yet',
+    oneTimeFor: (name: string) => `A password for ${name}`,
+    oneTimeMade: 'Give it to them: it is good for one log-in, at which they choose their own. Nobody can show it again.',
     newPassword: 'New password',
     passwordFor: (name: string) => `A new password for ${name}`,
     passwordSet: 'The new password holds.',
@@ -482,6 +489,15 @@ export const t = {
     removeText: 'The account and its tokens are deleted; its devices belong to nobody then. This cannot be undone.',
     removed: (name: string) => `${name} is removed.`,
     since: (when: string) => `since ${when}`,
+  },
+
+  account: {
+    title: 'Your account',
+    change: 'Change your password',
+    current: 'The password until now',
+    next: 'New password',
+    hint: 'At least 8 characters. Other browsers that are logged in as you have to log in again.',
+    changed: 'Your new password holds.',
   },
 
   settings: {

@@ -30,23 +30,29 @@ test('a new cloud takes its owner in with the code from the terminal', async () 
   expect(await cloud.run(['user', 'list'])).toContain(owner.name);
 });
 
-test('the page gives the exact commands, sees the board knock, lets it in and celebrates', async () => {
+test.each([
+  ['Photon, P1, Core', 'tcp'],
+  ['Argon, Boron, Photon 2', 'udp'],
+] as const)('for %s the page gives the exact commands, sees the board knock, lets it in and celebrates', async (kind, transport) => {
   const { page, trouble } = watched;
-  const [host, port] = [new URL(cloud.url).hostname, cloud.ready.tcp.split(':').pop()];
+  await page.goto(`${cloud.url}/console/connect`);
+  await page.getByRole('button', { name: kind }).click();
+  const [host, port] = [new URL(cloud.url).hostname, cloud.ready[transport].split(':').pop()];
   await page.getByText(`localcloud device connect --host ${host}`).waitFor();
   await page.getByText('With Particle’s own tool instead').click();
-  await page.getByText(`particle keys server server.pem --host ${host} --port ${port}`).waitFor();
-  const board = await Board.start(cloud, [{ op: 'variable', name: 'temp', type: 'double', value: 21.5 }]);
+  const protocol = transport === 'udp' ? ' --protocol udp' : '';
+  await page.getByText(`particle keys server server.pem${protocol} --host ${host} --port ${port}`).waitFor();
+  const board = await Board.start(cloud, [{ op: 'variable', name: 'temp', type: 'double', value: 21.5 }], { transport });
   try {
     await page.getByRole('heading', { name: 'Listening for your board' }).waitFor({ state: 'hidden' });
     const knock = page.getByRole('region', { name: board.id });
     await knock.getByText('unknown-device').waitFor();
-    await knock.getByLabel('Its name').fill('kitchen');
+    await knock.getByLabel('Its name').fill(`kitchen-${transport}`);
     await knock.getByRole('button', { name: 'Let it in' }).click();
     await page.getByRole('heading', { name: 'It breathes cyan' }).waitFor();
     await board.says('online');
     await page.getByRole('link', { name: 'Open its page' }).click();
-    await page.getByRole('heading', { name: 'kitchen' }).waitFor();
+    await page.getByRole('heading', { name: `kitchen-${transport}` }).waitFor();
     await page.getByText('21.5').waitFor();
     expect(trouble).toEqual([]);
   } finally {

@@ -129,7 +129,7 @@ test.each(views)('$name', async (view) => {
     for (const { width, height, theme, deep } of looks) {
       await page.setViewportSize({ width, height });
       await page.emulateMedia({ colorScheme: theme });
-      await page.waitForFunction((dark) => getComputedStyle(document.documentElement).colorScheme === (dark ? 'dark' : 'light'), theme === 'dark');
+      await page.waitForFunction((dark) => (getComputedStyle(document.documentElement).backgroundColor === 'rgb(11, 17, 21)') === dark, theme === 'dark');
       await page.evaluate(() => new Promise((done) => requestAnimationFrame(() => requestAnimationFrame(done))));
       if (shots) await shoot(page, `${view.name}-${width}-${theme}.png`);
       const look = `${width} px, ${theme}`;

@@ -53,8 +53,10 @@ export interface User {
   id: string;
   name: string;
   admin: boolean;
+  one_time: boolean; // no password chosen yet
   created: string;
   devices: number;
+  password?: string; // only right after the cloud made it
 }
 
 export interface Token {
@@ -66,6 +68,7 @@ export interface Token {
   scopes: string[];
   created: string;
   expires: string | null;
+  expires_soon: boolean;
 }
 
 export interface Policies {

@@ -9,6 +9,7 @@ import { useRepeated, useStore } from '../store';
 import { t } from '../texts';
 import { Icon } from '../ui/icons';
 import { Button, Command, Failure, Page, Segments, TextField, useAction } from '../ui/parts';
+import { Section } from '../ui/section';
 import { KnockCard } from './waiting';
 
 type Transport = 'tcp' | 'udp';
@@ -166,8 +167,7 @@ function Virtual() {
   });
   if (!state) return null;
   return (
-    <section class="card" aria-labelledby="virtual">
-      <h2 id="virtual">{t.connect.noHardware}</h2>
+    <Section title={t.connect.noHardware}>
       <p class="soft">{state.running ? t.connect.virtualOn : t.connect.noHardwareText}</p>
       {error && <Failure error={error} />}
       <div class="row wrap">
@@ -180,6 +180,6 @@ function Virtual() {
           </Link>
         )}
       </div>
-    </section>
+    </Section>
   );
 }

@@ -7,6 +7,7 @@ import { useRepeated } from '../store';
 import { t } from '../texts';
 import { Icon } from '../ui/icons';
 import { Failure, Page, Waiting } from '../ui/parts';
+import { type Fact, Facts, Section } from '../ui/section';
 import { Spark } from '../ui/spark';
 
 const period = 2_000; // ms between two looks
@@ -68,17 +69,22 @@ function Loaded({ status: s, rates }: { status: Status; rates: number[] }) {
         <Figure value={span(s.uptime_s)} what={t.health.up} />
       </div>
       <div class="columns">
-        <Facts title={t.health.addresses} facts={addresses(s)} />
-        <Facts
-          title={t.health.figures}
-          facts={[
-            [t.health.events, count(s.totals.events ?? 0)],
-            [t.health.limited, count(s.totals.limited ?? 0)],
-            [t.health.lost, count(s.totals.lost ?? 0)],
-            [t.health.version, s.version ?? '–'],
-          ]}
-        />
-        <Facts title={t.health.store} facts={store(s)} />
+        <Section title={t.health.addresses}>
+          <Facts facts={addresses(s)} />
+        </Section>
+        <Section title={t.health.figures}>
+          <Facts
+            facts={[
+              [t.health.events, count(s.totals.events ?? 0)],
+              [t.health.limited, count(s.totals.limited ?? 0)],
+              [t.health.lost, count(s.totals.lost ?? 0)],
+              [t.health.version, s.version ?? '–'],
+            ]}
+          />
+        </Section>
+        <Section title={t.health.store}>
+          <Facts facts={store(s)} />
+        </Section>
       </div>
     </>
   );
@@ -91,24 +97,6 @@ function Figure({ value, what, children }: { value: string; what: string; childr
       <div class="faint small">{what}</div>
       {children}
     </div>
-  );
-}
-
-type Fact = readonly [string, ComponentChildren];
-
-function Facts({ title, facts }: { title: string; facts: Fact[] }) {
-  return (
-    <section class="card">
-      <h2>{title}</h2>
-      <dl class="facts">
-        {facts.map(([name, value]) => (
-          <>
-            <dt>{name}</dt>
-            <dd class="num">{value}</dd>
-          </>
-        ))}
-      </dl>
-    </section>
   );
 }
 

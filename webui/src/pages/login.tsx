@@ -1,10 +1,10 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
-import { api } from '../api/client';
+import { api, ApiError } from '../api/client';
 import { session } from '../api/session';
 import { t } from '../texts';
 import { Mark } from '../ui/icons';
-import { Button, Command, Failure, TextField, useAction } from '../ui/parts';
+import { Button, Check, Command, Failure, Form, TextField, useAction } from '../ui/parts';
 
 /** The frame of the pages before somebody has logged in. */
 export function Door({ title, lead, children }: { title: string; lead?: ComponentChildren; children: ComponentChildren }) {
@@ -28,30 +28,36 @@ export function Door({ title, lead, children }: { title: string; lead?: Componen
 export function LoginPage() {
   const [user, setUser] = useState('');
   const [password, setPassword] = useState('');
+  const [own, setOwn] = useState<string | null>(null); // chosen in place of a password that was for one log-in
   const [remember, setRemember] = useState(true);
   const { busy, error, run } = useAction(async () => {
-    session.began(await api('POST', '/v1/localcloud/session', { body: { username: user, password, remember } }));
+    const body = { username: user, password, remember, ...(own ? { new_password: own } : {}) };
+    try {
+      session.began(await api('POST', '/v1/localcloud/session', { body }));
+    } catch (err) {
+      if (!(err instanceof ApiError) || err.code !== 'password_change_required' || own) throw err;
+      setOwn('');
+    }
   });
   return (
     <Door title={t.login.title}>
-      <form
-        class="stack"
-        onSubmit={(e) => {
-          e.preventDefault();
-          void run();
-        }}
-      >
+      <Form onSubmit={run}>
         <TextField label={t.login.user} value={user} onValue={setUser} autocomplete="username" autocapitalize="none" spellcheck={false} required autofocus />
         <TextField label={t.login.password} value={password} onValue={setPassword} type="password" autocomplete="current-password" required />
-        <label class="check">
-          <input type="checkbox" checked={remember} onChange={(e) => setRemember(e.currentTarget.checked)} />
-          <span>{t.login.remember}</span>
-        </label>
+        {own !== null && (
+          <>
+            <p role="status">{t.login.oneTime}</p>
+            <TextField label={t.login.newPassword} hint={t.setup.passwordHint} value={own} onValue={setOwn} type="password" autocomplete="new-password" minlength={8} required autofocus />
+          </>
+        )}
+        <Check checked={remember} onChecked={setRemember}>
+          {t.login.remember}
+        </Check>
         {error && <Failure error={error} />}
         <Button kind="primary" type="submit" busy={busy}>
-          {t.login.submit}
+          {own === null ? t.login.submit : t.login.newSubmit}
         </Button>
-      </form>
+      </Form>
       <details class="help">
         <summary>{t.login.forgotten}</summary>
         <div class="stack tight">

@@ -1,8 +1,9 @@
 import { useState } from 'preact/hooks';
 import { api } from '../api/client';
 import { t } from '../texts';
-import { Button, Failure, TextField, useAction } from '../ui/parts';
-import { useLoaded } from './settings';
+import { useLoaded } from '../ui/load';
+import { Button, Failure, Form, TextField, useAction } from '../ui/parts';
+import { Section } from '../ui/section';
 
 interface Hosts {
   own: string[];
@@ -20,11 +21,7 @@ export function Names() {
   });
   if (error?.status === 404) return null;
   return (
-    <section class="card" aria-labelledby="names">
-      <div class="head">
-        <h2 id="names">{t.settings.names}</h2>
-        <span class="term">{t.settings.namesTerm}</span>
-      </div>
+    <Section title={t.settings.names} term={t.settings.namesTerm}>
       <p class="soft">{t.settings.namesText}</p>
       {(error ?? change.error) && <Failure error={(error ?? change.error)!} />}
       {value && (
@@ -44,22 +41,16 @@ export function Names() {
               </li>
             ))}
           </ul>
-          <form
-            class="row wrap end"
-            onSubmit={(e) => {
-              e.preventDefault();
-              void change.run('POST', name);
-            }}
-          >
+          <Form kind="row wrap end" onSubmit={() => change.run('POST', name)}>
             <div class="grow">
               <TextField label={t.settings.namesAdd} placeholder={t.settings.namesHint} value={name} onValue={setName} autocapitalize="none" spellcheck={false} required />
             </div>
             <Button type="submit" busy={change.busy}>
               {t.settings.namesAdd}
             </Button>
-          </form>
+          </Form>
         </>
       )}
-    </section>
+    </Section>
   );
 }

@@ -4,14 +4,14 @@ import type { Token } from '../api/types';
 import { devices } from '../state/devices';
 import { useStore } from '../store';
 import { t } from '../texts';
-import { Dialog } from '../ui/dialog';
-import { Button, Command, Failure, SelectField, TextField, useAction } from '../ui/parts';
+import { Dialog, FormDialog } from '../ui/dialog';
+import { Button, Check, Command, SelectField, TextField } from '../ui/parts';
 
 type Can = 'read-only' | 'events' | 'all' | 'choose';
 type Life = '86400' | '2592000' | '7776000' | '31536000' | '0'; // seconds
 
 // What may be chosen one by one, in the words of the API.
-const scopes = ['events:get', 'events:send', 'devices:list', 'devices:get', 'devices:update', 'devices:ping', 'devices.function:call', 'devices.variable:get'];
+const scopes = ['events:get', 'events:send', 'devices:list', 'devices:get', 'devices:update', 'devices:ping', 'devices.function:call', 'devices.variable:get', 'relay:get', 'relay:send'];
 
 const lives: ReadonlyArray<readonly [Life, string]> = [
   ['0', t.tokens.never],
@@ -22,7 +22,7 @@ const lives: ReadonlyArray<readonly [Life, string]> = [
 ];
 
 /** Makes a token, and shows it once. */
-export function NewToken({ user, onClose }: { user: string; onClose: () => void }) {
+export function NewToken({ onClose }: { onClose: () => void }) {
   const { list } = useStore(devices);
   const [note, setNote] = useState('');
   const [can, setCan] = useState<Can>('read-only');
@@ -30,14 +30,14 @@ export function NewToken({ user, onClose }: { user: string; onClose: () => void 
   const [device, setDevice] = useState('');
   const [life, setLife] = useState<Life>('0');
   const [made, setMade] = useState<Token | null>(null);
-  const { busy, error, run } = useAction(async () => {
+  const make = async () => {
     const deeds = can === 'choose' ? chosen : can === 'all' ? (device ? ['*:*'] : []) : [can];
     const rights = device ? [...deeds, `device:${device}`] : deeds;
-    setMade(await api<Token>('POST', '/v1/localcloud/tokens', { body: { user, note, scopes: rights, expires_in: Number(life) } }));
-  });
+    setMade(await api<Token>('POST', '/v1/access_tokens', { body: { note, scopes: rights, expires_in: Number(life) } }));
+  };
   if (made) {
     return (
-      <Dialog title={t.tokens.made} onClose={onClose}>
+      <Dialog firm title={t.tokens.made} onClose={onClose}>
         <p class="soft">{t.tokens.madeText}</p>
         <Command text={made.token ?? ''} />
         <p class="small soft">{t.tokens.useIt}</p>
@@ -51,14 +51,7 @@ export function NewToken({ user, onClose }: { user: string; onClose: () => void 
     );
   }
   return (
-    <Dialog title={t.tokens.make} onClose={onClose}>
-      <form
-        class="stack"
-        onSubmit={(e) => {
-          e.preventDefault();
-          void run();
-        }}
-      >
+    <FormDialog title={t.tokens.make} submit={t.tokens.submit} disabled={can === 'choose' && chosen.length === 0} onSubmit={make} onClose={onClose}>
         <TextField label={t.tokens.note} hint={t.tokens.noteHint} value={note} onValue={setNote} maxlength={100} required autofocus />
         <SelectField<Can>
           label={t.tokens.can}
@@ -75,23 +68,14 @@ export function NewToken({ user, onClose }: { user: string; onClose: () => void 
           <fieldset class="stack tight">
             <legend class="sr">{t.tokens.scopes}</legend>
             {scopes.map((s) => (
-              <label class="check" key={s}>
-                <input type="checkbox" checked={chosen.includes(s)} onChange={(e) => setChosen(e.currentTarget.checked ? [...chosen, s] : chosen.filter((x) => x !== s))} />
+              <Check key={s} checked={chosen.includes(s)} onChecked={(on) => setChosen(on ? [...chosen, s] : chosen.filter((x) => x !== s))}>
                 <code>{s}</code>
-              </label>
+              </Check>
             ))}
           </fieldset>
         )}
         <SelectField label={t.tokens.device} value={device} onValue={setDevice} options={[['', t.tokens.everyDevice], ...list.slice(0, 500).map((d) => [d.id, d.name ?? d.id] as const)]} />
         <SelectField<Life> label={t.tokens.expires} value={life} onValue={setLife} options={lives} />
-        {error && <Failure error={error} />}
-        <div class="buttons">
-          <Button onClick={onClose}>{t.cancel}</Button>
-          <Button kind="primary" type="submit" busy={busy} disabled={can === 'choose' && chosen.length === 0}>
-            {t.tokens.submit}
-          </Button>
-        </div>
-      </form>
-    </Dialog>
+    </FormDialog>
   );
 }

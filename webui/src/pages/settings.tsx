@@ -1,13 +1,16 @@
 import { useEffect, useState } from 'preact/hooks';
-import { api, asError, type ApiError } from '../api/client';
+import { api } from '../api/client';
 import { session } from '../api/session';
 import type { Clock, Policies } from '../api/types';
 import { dateOf, span } from '../format';
 import { useStore } from '../store';
 import { t } from '../texts';
-import { Button, Failure, Page, Segments, useAction } from '../ui/parts';
+import { useLoaded } from '../ui/load';
+import { Button, Check, Failure, Page, Segments, useAction } from '../ui/parts';
 import { PolicyEditor } from '../ui/policy';
+import { Section } from '../ui/section';
 import { toast } from '../ui/toast';
+import { Account } from './account';
 import { Names } from './names';
 
 export function SettingsPage() {
@@ -15,6 +18,7 @@ export function SettingsPage() {
   const admin = who.kind === 'in' && who.admin;
   return (
     <Page title={t.settings.title} kind="narrow">
+      <Account />
       <Look />
       {admin ? (
         <>
@@ -22,10 +26,9 @@ export function SettingsPage() {
           <DoorSettings />
           <ClockSettings />
           <Names />
-          <section class="card" aria-labelledby="log">
-            <h2 id="log">{t.settings.log}</h2>
+          <Section title={t.settings.log}>
             <p class="soft">{t.settings.logText}</p>
-          </section>
+          </Section>
         </>
       ) : (
         <p class="soft">{t.settings.adminsOnly}</p>
@@ -51,11 +54,7 @@ function Look() {
     }
   };
   return (
-    <section class="card" aria-labelledby="look">
-      <div class="head">
-        <h2 id="look">{t.settings.look}</h2>
-        <span class="term">{t.settings.lookText}</span>
-      </div>
+    <Section title={t.settings.look} term={t.settings.lookText}>
       <div>
         <Segments<Theme>
           label={t.settings.theme}
@@ -68,20 +67,8 @@ function Look() {
           ]}
         />
       </div>
-    </section>
+    </Section>
   );
-}
-
-/** Loads something once; its error can be shown. */
-export function useLoaded<T>(path: string): { value: T | null; error: ApiError | null; set: (v: T) => void } {
-  const [value, set] = useState<T | null>(null);
-  const [error, setError] = useState<ApiError | null>(null);
-  useEffect(() => {
-    const control = new AbortController();
-    api<T>('GET', path, { signal: control.signal }).then(set, (err) => !control.signal.aborted && setError(asError(err)));
-    return () => control.abort();
-  }, [path]);
-  return { value, error, set };
 }
 
 function Limits() {
@@ -91,11 +78,7 @@ function Limits() {
     toast(t.settings.saved);
   };
   return (
-    <section class="card" aria-labelledby="limits">
-      <div class="head">
-        <h2 id="limits">{t.settings.limits}</h2>
-        <span class="term">{t.settings.limitsTerm}</span>
-      </div>
+    <Section title={t.settings.limits} term={t.settings.limitsTerm}>
       <p class="soft">{t.settings.limitsText}</p>
       {error && <Failure error={error} />}
       {value && (
@@ -110,7 +93,7 @@ function Limits() {
           </div>
         </div>
       )}
-    </section>
+    </Section>
   );
 }
 
@@ -125,17 +108,13 @@ function DoorSettings() {
     toast(trust ? t.settings.trustOn : t.settings.trustOff, () => void change.run(!trust));
   });
   return (
-    <section class="card" aria-labelledby="door">
-      <h2 id="door">{t.settings.door}</h2>
+    <Section title={t.settings.door}>
       {(error ?? change.error) && <Failure error={(error ?? change.error)!} />}
-      <label class="check">
-        <input type="checkbox" checked={value?.trust_first_use ?? false} disabled={!value || change.busy} onChange={(e) => void change.run(e.currentTarget.checked)} />
-        <span>
-          {t.settings.trust} <span class="term">{t.settings.trustTerm}</span>
-          <span class="faint small block">{t.settings.trustText}</span>
-        </span>
-      </label>
-    </section>
+      <Check checked={value?.trust_first_use ?? false} disabled={!value || change.busy} onChecked={(on) => void change.run(on)}>
+        {t.settings.trust} <span class="term">{t.settings.trustTerm}</span>
+        <span class="faint small block">{t.settings.trustText}</span>
+      </Check>
+    </Section>
   );
 }
 
@@ -153,8 +132,7 @@ function ClockSettings() {
   });
   const doubt = value?.doubt === 'behind' ? t.settings.clockBehind : value?.doubt === 'ahead' ? t.settings.clockAhead : t.settings.clockOK;
   return (
-    <section class="card" aria-labelledby="clock">
-      <h2 id="clock">{t.settings.clock}</h2>
+    <Section title={t.settings.clock}>
       {(error ?? change.error) && <Failure error={(error ?? change.error)!} />}
       {value && (
         <>
@@ -172,6 +150,6 @@ function ClockSettings() {
           </div>
         </>
       )}
-    </section>
+    </Section>
   );
 }

@@ -3,7 +3,7 @@ import { api } from '../api/client';
 import { session } from '../api/session';
 import { go } from '../router';
 import { t } from '../texts';
-import { Button, Failure, TextField, useAction } from '../ui/parts';
+import { Button, Check, Failure, Form, TextField, useAction } from '../ui/parts';
 import { Door } from './login';
 
 /** The first page of a new cloud: it makes the owner's account. */
@@ -19,13 +19,7 @@ export function SetupPage() {
   });
   return (
     <Door title={t.setup.title} lead={t.setup.lead}>
-      <form
-        class="stack"
-        onSubmit={(e) => {
-          e.preventDefault();
-          void run();
-        }}
-      >
+      <Form onSubmit={run}>
         <TextField label={t.setup.code} hint={t.setup.codeHint} value={code} onValue={setCode} class="input mono" autocapitalize="characters" spellcheck={false} required autofocus />
         <TextField label={t.setup.user} hint={t.setup.userHint} value={user} onValue={setUser} autocomplete="username" autocapitalize="none" spellcheck={false} required />
         <TextField
@@ -38,15 +32,14 @@ export function SetupPage() {
           minlength={8}
           required
         />
-        <label class="check">
-          <input type="checkbox" checked={show} onChange={(e) => setShow(e.currentTarget.checked)} />
-          <span>{t.setup.show}</span>
-        </label>
+        <Check checked={show} onChecked={setShow}>
+          {t.setup.show}
+        </Check>
         {error && <Failure error={error} />}
         <Button kind="primary" type="submit" busy={busy}>
           {t.setup.submit}
         </Button>
-      </form>
+      </Form>
     </Door>
   );
 }

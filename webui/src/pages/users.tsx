@@ -1,37 +1,33 @@
 import { useState } from 'preact/hooks';
-import { api, asError, type ApiError } from '../api/client';
+import { api } from '../api/client';
 import { session } from '../api/session';
 import type { User } from '../api/types';
 import { shortDate } from '../format';
-import { useRepeated, useStore } from '../store';
+import { useStore } from '../store';
 import { t } from '../texts';
-import { Confirm, Dialog } from '../ui/dialog';
-import { Button, Failure, Page, TextField, Waiting, useAction } from '../ui/parts';
+import { Confirm, Dialog, FormDialog } from '../ui/dialog';
+import { usePolled } from '../ui/load';
+import { Button, Check, Command, Failure, Page, TextField, Waiting } from '../ui/parts';
 import { toast } from '../ui/toast';
 
-type Asking = { kind: 'add' } | { kind: 'password' | 'remove'; user: User } | null;
+type Asking = { kind: 'add' } | { kind: 'password' | 'remove'; user: User } | { kind: 'made'; name: string; password: string } | null;
+
+const root = '/v1/localcloud/users';
 
 export function UsersPage() {
   const who = useStore(session.current);
-  const [list, setList] = useState<User[] | null>(null);
-  const [error, setError] = useState<ApiError | null>(null);
+  const me = who.kind === 'in' ? who.user : '';
   const [asking, setAsking] = useState<Asking>(null);
-  const [round, setRound] = useState(0);
-  useRepeated(
-    (signal) =>
-      api<User[]>('GET', '/v1/localcloud/users', { signal }).then(
-        (users) => {
-          setList(users);
-          setError(null);
-        },
-        (err) => !signal.aborted && setError(asError(err)),
-      ),
-    30_000,
-    [round],
-  );
+  const { value: list, error, again } = usePolled((signal) => api<User[]>('GET', root, { signal }), 30_000);
   const close = () => {
     setAsking(null);
-    setRound((n) => n + 1);
+    again();
+  };
+  /** After a password was set: one that the cloud made is shown once. */
+  const made = (name: string, password: string | undefined, said: string) => {
+    again();
+    setAsking(password ? { kind: 'made', name, password } : null);
+    if (!password) toast(said);
   };
   return (
     <Page
@@ -51,21 +47,12 @@ export function UsersPage() {
           <ul class="lines">
             {list.map((user) => (
               <li key={user.id} class="wrap">
-                <div class="grow stack tight">
-                  <div class="row wrap">
-                    <strong class="cut">{user.name}</strong>
-                    {user.admin && <span class="pill accent">{t.users.isAdmin}</span>}
-                    {who.kind === 'in' && who.user === user.name && <span class="pill">{t.users.you}</span>}
-                  </div>
-                  <div class="faint small">
-                    {t.users.devices(user.devices)} · {t.users.since(shortDate(user.created))}
-                  </div>
-                </div>
+                <UserText user={user} me={user.name === me} />
                 <div class="row">
                   <Button small onClick={() => setAsking({ kind: 'password', user })}>
                     {t.users.newPassword}
                   </Button>
-                  <Button small kind="bad" disabled={who.kind === 'in' && who.user === user.name} onClick={() => setAsking({ kind: 'remove', user })}>
+                  <Button small kind="bad" disabled={user.name === me} onClick={() => setAsking({ kind: 'remove', user })}>
                     {t.users.remove}
                   </Button>
                 </div>
@@ -74,15 +61,16 @@ export function UsersPage() {
           </ul>
         </div>
       )}
-      {asking?.kind === 'add' && <AddUser onClose={close} />}
-      {asking?.kind === 'password' && <NewPassword user={asking.user} onClose={close} />}
+      {asking?.kind === 'add' && <AddUser onMade={made} onClose={close} />}
+      {asking?.kind === 'password' && <NewPassword user={asking.user} onMade={made} onClose={close} />}
+      {asking?.kind === 'made' && <OneTime {...asking} onClose={close} />}
       {asking?.kind === 'remove' && (
         <Confirm
           title={t.users.removeTitle(asking.user.name)}
           text={t.users.removeText}
           action={t.users.remove}
           onConfirm={async () => {
-            await api('DELETE', `/v1/localcloud/users/${encodeURIComponent(asking.user.name)}`);
+            await api('DELETE', `${root}/${encodeURIComponent(asking.user.name)}`);
             toast(t.users.removed(asking.user.name));
           }}
           onClose={close}
@@ -92,67 +80,83 @@ export function UsersPage() {
   );
 }
 
-function AddUser({ onClose }: { onClose: () => void }) {
-  const [name, setName] = useState('');
-  const [password, setPassword] = useState('');
-  const [admin, setAdmin] = useState(false);
-  const { busy, error, run } = useAction(async () => {
-    await api('POST', '/v1/localcloud/users', { body: { name, password, admin } });
-    toast(t.users.added(name));
-    onClose();
-  });
+function UserText({ user, me }: { user: User; me: boolean }) {
   return (
-    <Dialog title={t.users.add} onClose={onClose}>
-      <form
-        class="stack"
-        onSubmit={(e) => {
-          e.preventDefault();
-          void run();
-        }}
-      >
-        <TextField label={t.users.name} value={name} onValue={setName} required autofocus autocapitalize="none" spellcheck={false} />
-        <TextField label={t.users.password} hint={t.users.passwordHint} type="password" value={password} onValue={setPassword} minlength={8} required autocomplete="new-password" />
-        <label class="check">
-          <input type="checkbox" checked={admin} onChange={(e) => setAdmin(e.currentTarget.checked)} />
-          <span>{t.users.admin}</span>
-        </label>
-        {error && <Failure error={error} />}
-        <div class="buttons">
-          <Button onClick={onClose}>{t.cancel}</Button>
-          <Button kind="primary" type="submit" busy={busy}>
-            {t.users.submit}
-          </Button>
-        </div>
-      </form>
-    </Dialog>
+    <div class="grow stack tight">
+      <div class="row wrap">
+        <strong class="cut">{user.name}</strong>
+        {user.admin && <span class="pill accent">{t.users.isAdmin}</span>}
+        {me && <span class="pill">{t.users.you}</span>}
+        {user.one_time && <span class="pill warn">{t.users.isOneTime}</span>}
+      </div>
+      <div class="faint small">
+        {t.users.devices(user.devices)} · {t.users.since(shortDate(user.created))}
+      </div>
+    </div>
   );
 }
 
-function NewPassword({ user, onClose }: { user: User; onClose: () => void }) {
-  const [password, setPassword] = useState('');
-  const { busy, error, run } = useAction(async () => {
-    await api('PUT', `/v1/localcloud/users/${encodeURIComponent(user.name)}`, { body: { password } });
-    toast(t.users.passwordSet);
-    onClose();
-  });
+type Made = (name: string, password: string | undefined, said: string) => void;
+
+/** A password, or the wish that the cloud makes one that is good for one log-in. */
+function PasswordFields({ oneTime, onOneTime, password, onPassword }: { oneTime: boolean; onOneTime: (v: boolean) => void; password: string; onPassword: (v: string) => void }) {
   return (
-    <Dialog title={t.users.passwordFor(user.name)} onClose={onClose}>
-      <form
-        class="stack"
-        onSubmit={(e) => {
-          e.preventDefault();
-          void run();
-        }}
-      >
-        <TextField label={t.users.password} hint={t.users.passwordHint} type="password" value={password} onValue={setPassword} minlength={8} required autofocus autocomplete="new-password" />
-        {error && <Failure error={error} />}
-        <div class="buttons">
-          <Button onClick={onClose}>{t.cancel}</Button>
-          <Button kind="primary" type="submit" busy={busy}>
-            {t.save}
-          </Button>
-        </div>
-      </form>
+    <>
+      <Check checked={oneTime} onChecked={onOneTime}>
+        {t.users.oneTime} <span class="faint small block">{t.users.oneTimeText}</span>
+      </Check>
+      {!oneTime && (
+        <TextField label={t.users.password} hint={t.users.passwordHint} type="password" value={password} onValue={onPassword} minlength={8} required autocomplete="new-password" />
+      )}
+    </>
+  );
+}
+
+function AddUser({ onMade, onClose }: { onMade: Made; onClose: () => void }) {
+  const [name, setName] = useState('');
+  const [password, setPassword] = useState('');
+  const [oneTime, setOneTime] = useState(false);
+  const [admin, setAdmin] = useState(false);
+  const add = async () => {
+    const user = await api<User>('POST', root, { body: { name, admin, ...(oneTime ? { one_time: true } : { password }) } });
+    onMade(name, user.password, t.users.added(name));
+  };
+  return (
+    <FormDialog title={t.users.add} submit={t.users.submit} onSubmit={add} onClose={onClose}>
+      <TextField label={t.users.name} value={name} onValue={setName} required autofocus autocapitalize="none" spellcheck={false} />
+      <PasswordFields oneTime={oneTime} onOneTime={setOneTime} password={password} onPassword={setPassword} />
+      <Check checked={admin} onChecked={setAdmin}>
+        {t.users.admin}
+      </Check>
+    </FormDialog>
+  );
+}
+
+function NewPassword({ user, onMade, onClose }: { user: User; onMade: Made; onClose: () => void }) {
+  const [password, setPassword] = useState('');
+  const [oneTime, setOneTime] = useState(false);
+  const save = async () => {
+    const answer = await api<{ password?: string }>('PUT', `${root}/${encodeURIComponent(user.name)}`, { body: oneTime ? { one_time: true } : { password } });
+    onMade(user.name, answer.password, t.users.passwordSet);
+  };
+  return (
+    <FormDialog title={t.users.passwordFor(user.name)} submit={t.save} onSubmit={save} onClose={onClose}>
+      <PasswordFields oneTime={oneTime} onOneTime={setOneTime} password={password} onPassword={setPassword} />
+    </FormDialog>
+  );
+}
+
+/** Shows a password that the cloud made, once. */
+function OneTime({ name, password, onClose }: { name: string; password: string; onClose: () => void }) {
+  return (
+    <Dialog firm title={t.users.oneTimeFor(name)} onClose={onClose}>
+      <p class="soft">{t.users.oneTimeMade}</p>
+      <Command text={password} />
+      <div class="buttons">
+        <Button kind="primary" onClick={onClose}>
+          {t.tokens.done}
+        </Button>
+      </div>
     </Dialog>
   );
 }

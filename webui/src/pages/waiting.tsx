@@ -7,7 +7,7 @@ import { adopt, canAdopt, knocks, loadKnocks } from '../state/waiting';
 import { useRepeated, useStore } from '../store';
 import { t } from '../texts';
 import { useNow } from '../ui/hooks';
-import { Button, Empty, Failure, Page, TextField, Waiting, useAction } from '../ui/parts';
+import { Button, Empty, Failure, Form, Page, TextField, Waiting, useAction } from '../ui/parts';
 import { toast } from '../ui/toast';
 
 export function WaitingPage() {
@@ -62,20 +62,14 @@ export function KnockCard({ knock }: { knock: Knock }) {
         </p>
       </div>
       {canAdopt(knock) && (
-        <form
-          class="row wrap end"
-          onSubmit={(e) => {
-            e.preventDefault();
-            void run();
-          }}
-        >
+        <Form kind="row wrap end" onSubmit={run}>
           <div class="grow">
             <TextField label={t.connect.name} value={name} onValue={setName} maxlength={64} />
           </div>
           <Button kind="primary" type="submit" busy={busy} title={t.connect.adoptTerm}>
             {t.connect.adopt}
           </Button>
-        </form>
+        </Form>
       )}
       {error && <Failure error={error} />}
     </section>

@@ -1,16 +1,17 @@
 import type { ComponentChildren } from 'preact';
 import { useEffect, useId, useRef } from 'preact/hooks';
 import { t } from '../texts';
-import { Button, Failure, useAction } from './parts';
+import { Button, Failure, Form, useAction } from './parts';
 
 interface DialogProps {
   title: string;
+  firm?: boolean; // shows what is not seen again: a click beside it does not close it
   onClose: () => void;
   children: ComponentChildren;
 }
 
-/** A window over the page. Escape, and a click beside it, close it. */
-export function Dialog({ title, onClose, children }: DialogProps) {
+/** A window over the page. Escape closes it, and so does a click beside it unless it is firm. */
+export function Dialog({ title, firm, onClose, children }: DialogProps) {
   const ref = useRef<HTMLDialogElement>(null);
   const id = useId();
   useEffect(() => {
@@ -26,13 +27,38 @@ export function Dialog({ title, onClose, children }: DialogProps) {
         e.preventDefault();
         onClose();
       }}
-      onMouseDown={(e) => e.target === ref.current && onClose()}
+      onMouseDown={(e) => e.target === ref.current && !firm && onClose()}
     >
       <div class="inside">
         <h2 id={id}>{title}</h2>
         {children}
       </div>
     </dialog>
+  );
+}
+
+interface FormDialogProps extends DialogProps {
+  submit: string;
+  disabled?: boolean;
+  onSubmit: () => Promise<unknown>; // closes the window itself, or shows something else
+}
+
+/** A window with a form in it, and its two buttons. */
+export function FormDialog({ submit, disabled, onSubmit, children, ...dialog }: FormDialogProps) {
+  const { busy, error, run } = useAction(onSubmit);
+  return (
+    <Dialog firm {...dialog}>
+      <Form onSubmit={run}>
+        {children}
+        {error && <Failure error={error} />}
+        <div class="buttons">
+          <Button onClick={dialog.onClose}>{t.cancel}</Button>
+          <Button kind="primary" type="submit" busy={busy} disabled={disabled}>
+            {submit}
+          </Button>
+        </div>
+      </Form>
+    </Dialog>
   );
 }
 

@@ -70,6 +70,21 @@ export function TextField({ label, hint, value, onValue, ...rest }: InputProps) 
   );
 }
 
+type AreaProps = Omit<JSX.TextareaHTMLAttributes<HTMLTextAreaElement>, 'value' | 'onInput' | 'label'> & {
+  label: ComponentChildren;
+  hint?: ComponentChildren;
+  value: string;
+  onValue: (value: string) => void;
+};
+
+export function TextArea({ label, hint, value, onValue, ...rest }: AreaProps) {
+  return (
+    <Field label={label} hint={hint}>
+      {(id, described) => <textarea id={id} aria-describedby={described} class="input" value={value} onInput={(e) => onValue(e.currentTarget.value)} {...rest} />}
+    </Field>
+  );
+}
+
 export function SearchField({ label, value, onValue }: { label: string; value: string; onValue: (value: string) => void }) {
   return (
     <div class="search grow">
@@ -100,6 +115,37 @@ export function SelectField<T extends string>({ label, hint, value, options, onV
         </select>
       )}
     </Field>
+  );
+}
+
+interface CheckProps {
+  checked: boolean;
+  onChecked: (checked: boolean) => void;
+  disabled?: boolean;
+  children: ComponentChildren;
+}
+
+export function Check({ checked, onChecked, disabled, children }: CheckProps) {
+  return (
+    <label class="check">
+      <input type="checkbox" checked={checked} disabled={disabled} onChange={(e) => onChecked(e.currentTarget.checked)} />
+      <span>{children}</span>
+    </label>
+  );
+}
+
+/** A form that a script sends. */
+export function Form({ kind = 'stack', onSubmit, children }: { kind?: string; onSubmit: () => unknown; children: ComponentChildren }) {
+  return (
+    <form
+      class={kind}
+      onSubmit={(e) => {
+        e.preventDefault();
+        void onSubmit();
+      }}
+    >
+      {children}
+    </form>
   );
 }
 

@@ -1,7 +1,7 @@
 import { useId, useState } from 'preact/hooks';
 import { formatPolicy, parsePolicy, type Action, type Policy, type Preset } from '../policy';
 import { t } from '../texts';
-import { Button, Failure, SelectField, TextField, useAction } from './parts';
+import { Button, Failure, Form, SelectField, TextField, useAction } from './parts';
 
 interface PolicyEditorProps {
   value: string | null; // null: the one of this cloud
@@ -31,13 +31,7 @@ export function PolicyEditor({ value, inherits, onSave }: PolicyEditorProps) {
   const { busy, error, run } = useAction(() => onSave(next));
   const choices: Choice[] = [...(inherits ? (['inherit'] as const) : []), 'off', 'warn', 'particle', 'own'];
   return (
-    <form
-      class="stack"
-      onSubmit={(e) => {
-        e.preventDefault();
-        if (!wrong) void run();
-      }}
-    >
+    <Form onSubmit={() => !wrong && run()}>
       <fieldset class="stack tight">
         <legend class="sr">{t.device.policy}</legend>
         {choices.map((c) => (
@@ -75,6 +69,6 @@ export function PolicyEditor({ value, inherits, onSave }: PolicyEditorProps) {
           </Button>
         </div>
       )}
-    </form>
+    </Form>
   );
 }

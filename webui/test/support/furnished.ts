@@ -1,5 +1,5 @@
 import { owner } from './browser';
-import { Board, Cloud } from './program';
+import { Board, Cloud, type Transport } from './program';
 
 /** A cloud with an owner, some boards and some events: something to see on every page. */
 export interface Furnished {
@@ -11,23 +11,29 @@ export interface Furnished {
 
 const greenhouse = '0a10aced202194944a041c04';
 const door = '1c002f000947343432313031';
+const pond = 'e00fce6825a3a1bb6a3ae1a9';
 
-const commands: Record<string, object[]> = {
-  [greenhouse]: [
-    { op: 'function', name: 'led', ret: 1 },
-    { op: 'function', name: 'window', ret: 80 },
-    { op: 'variable', name: 'temperature', type: 'double', value: 21.4 },
-    { op: 'variable', name: 'humidity', type: 'int', value: 58 },
-    { op: 'variable', name: 'state', type: 'string', value: 'window open, fan off' },
-  ],
-  [door]: ['digitalread', 'digitalwrite', 'analogread', 'analogwrite'].map((name) => ({ op: 'function', name, ret: 1 })),
-};
+const climate = [
+  { op: 'function', name: 'led', ret: 1 },
+  { op: 'function', name: 'window', ret: 80 },
+  { op: 'variable', name: 'temperature', type: 'double', value: 21.4 },
+  { op: 'variable', name: 'humidity', type: 'int', value: 58 },
+  { op: 'variable', name: 'state', type: 'string', value: 'window open, fan off' },
+];
+const tinker = ['digitalread', 'digitalwrite', 'analogread', 'analogwrite'].map((name) => ({ op: 'function', name, ret: 1 }));
+
+/** The boards, in the order in which tests find them. */
+const plan: ReadonlyArray<readonly [id: string, commands: object[], transport: Transport]> = [
+  [greenhouse, climate, 'tcp'],
+  [door, tinker, 'tcp'],
+  [pond, climate, 'udp'],
+];
 
 export async function furnish(host = '127.0.0.1'): Promise<Furnished> {
   const cloud = await Cloud.start(host);
   await cloud.addUser(owner.name, owner.password);
   const token = await cloud.token(owner.name);
-  const boards = await Promise.all(Object.entries(commands).map(([id, c]) => Board.start(cloud, c, { token, id })));
+  const boards = await Promise.all(plan.map(([id, commands, transport]) => Board.start(cloud, commands, { token, id, transport })));
   await Promise.all(boards.map((b) => b.says('online')));
   return {
     cloud,

@@ -102,6 +102,15 @@ export interface Said {
   error?: string;
 }
 
+/** How a board talks to the cloud: Photon, P1 and Core over TCP, the newer ones over UDP. */
+export type Transport = 'tcp' | 'udp';
+
+interface BoardOptions {
+  transport?: Transport;
+  token?: string; // with one, the board is its user's; without, the cloud does not know it
+  id?: string;
+}
+
 /** A virtual board, controlled line by line. */
 export class Board {
   private heard: Said[] = [];
@@ -119,11 +128,11 @@ export class Board {
     });
   }
 
-  /** Turns a board on. With a token it is its user's; without one, the cloud does not know it. */
-  static async start(cloud: Cloud, commands: object[], { token, id = randomID() }: { token?: string; id?: string } = {}): Promise<Board> {
+  /** Turns a board on. */
+  static async start(cloud: Cloud, commands: object[], { transport = 'tcp', token, id = randomID() }: BoardOptions = {}): Promise<Board> {
     const key = join(cloud.dir, `server-${id}.pem`);
-    await writeFile(key, await cloud.run(['keys', 'export']));
-    const args = ['virtual', '--stdio', '--id', id, '--tcp', cloud.ready.tcp, '--server-key', key];
+    await writeFile(key, await cloud.run(['keys', 'export', ...(transport === 'udp' ? ['--udp'] : [])]));
+    const args = ['virtual', '--stdio', '--id', id, `--${transport}=${cloud.ready[transport]}`, '--server-key', key];
     if (token) args.push('--http', cloud.url, '--token', token);
     const board = new Board(spawn(binary, args, { stdio: ['pipe', 'pipe', 'ignore'] }), id);
     for (const c of commands) board.tell(c);

@@ -1,14 +1,14 @@
-import type { ComponentChildren } from 'preact';
 import type { Device } from '../../api/types';
 import { ago, dateOf, platform } from '../../format';
 import { heard } from '../../state/devices';
 import { t } from '../../texts';
 import { useNow } from '../../ui/hooks';
+import { type Fact, Facts, Section } from '../../ui/section';
 
 export function About({ device: d }: { device: Device }) {
   useNow(5_000);
   const at = Math.max(heard.get(d.id) ?? 0, Date.parse(d.last_heard ?? '') || 0);
-  const facts: Array<readonly [string, ComponentChildren]> = [
+  const facts: Fact[] = [
     [t.device.platform, platform(d.platform_id)],
     [t.device.os, d.system_firmware_version ?? '–'],
     [t.device.heard, <span title={dateOf(at)}>{ago(at)}</span>],
@@ -20,18 +20,8 @@ export function About({ device: d }: { device: Device }) {
   if (d.iccid) facts.push([t.device.iccid, <code>{d.iccid}</code>]);
   if (d.imei) facts.push([t.device.imei, <code>{d.imei}</code>]);
   return (
-    <section class="card" aria-labelledby="about">
-      <div class="head">
-        <h2 id="about">{t.device.about}</h2>
-      </div>
-      <dl class="facts">
-        {facts.map(([name, value]) => (
-          <>
-            <dt>{name}</dt>
-            <dd class="num">{value}</dd>
-          </>
-        ))}
-      </dl>
-    </section>
+    <Section title={t.device.about}>
+      <Facts facts={facts} />
+    </Section>
   );
 }

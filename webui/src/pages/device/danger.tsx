@@ -6,6 +6,7 @@ import { dropDevice, loadDevice } from '../../state/devices';
 import { t } from '../../texts';
 import { Confirm } from '../../ui/dialog';
 import { Button } from '../../ui/parts';
+import { Section } from '../../ui/section';
 import { toast } from '../../ui/toast';
 
 /** Giving a device away. Releasing it can be undone, forgetting it cannot. */
@@ -28,11 +29,7 @@ export function Danger({ device, admin }: { device: Device; admin: boolean }) {
     go('devices');
   };
   return (
-    <section class="card" aria-labelledby="danger">
-      <div class="head">
-        <h2 id="danger">{t.device.danger}</h2>
-        <span class="term">{t.device.releaseTerm}</span>
-      </div>
+    <Section title={t.device.danger} term={t.device.releaseTerm}>
       <p class="soft small">{t.device.releaseText}</p>
       <div class="row wrap">
         <Button disabled={!device.owner} onClick={() => setAsking('release')}>
@@ -46,6 +43,6 @@ export function Danger({ device, admin }: { device: Device; admin: boolean }) {
       </div>
       {asking === 'release' && <Confirm title={t.device.releaseTitle(name)} text={t.device.releaseText} action={t.device.release} onConfirm={release} onClose={() => setAsking(null)} />}
       {asking === 'forget' && <Confirm title={t.device.forgetTitle(name)} text={t.device.forgetText} action={t.device.forget} onConfirm={forget} onClose={() => setAsking(null)} />}
-    </section>
+    </Section>
   );
 }

@@ -3,6 +3,7 @@ import { api } from '../../api/client';
 import type { Device } from '../../api/types';
 import { useRepeated } from '../../store';
 import { t } from '../../texts';
+import { Section } from '../../ui/section';
 
 interface Report {
   findings: Array<{ what: string; next: string }>;
@@ -14,11 +15,7 @@ export function Doctor({ device }: { device: Device }) {
   useRepeated((signal) => api<Report>('GET', `/v1/localcloud/devices/${device.id}/doctor`, { signal }).then(setReport), 10_000, [device.id]);
   if (!report || report.findings.length === 0) return null;
   return (
-    <section class="card" aria-labelledby="doctor">
-      <div class="head">
-        <h2 id="doctor">{t.device.doctor}</h2>
-        <span class="term">{t.device.doctorTerm}</span>
-      </div>
+    <Section title={t.device.doctor} term={t.device.doctorTerm}>
       <ul class="stack">
         {report.findings.map((f) => (
           <li key={f.what}>
@@ -27,6 +24,6 @@ export function Doctor({ device }: { device: Device }) {
           </li>
         ))}
       </ul>
-    </section>
+    </Section>
   );
 }

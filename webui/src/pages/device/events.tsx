@@ -5,6 +5,7 @@ import { Link } from '../../router';
 import { log } from '../../state/log';
 import { onEvents } from '../../stream/feed';
 import { t } from '../../texts';
+import { Section } from '../../ui/section';
 
 const kept = 8; // events that are shown
 
@@ -20,16 +21,16 @@ export function DeviceEvents({ device }: { device: Device }) {
     [device.id],
   );
   return (
-    <section class="card plain" aria-labelledby="events">
-      <div class="head inset">
-        <h2 id="events">{t.device.events}</h2>
-        <span class="term">{t.device.eventsTerm}</span>
-        <span class="right">
-          <Link class="small" to={`events?device=${device.id}`}>
-            {t.device.allEvents}
-          </Link>
-        </span>
-      </div>
+    <Section
+      plain
+      title={t.device.events}
+      term={t.device.eventsTerm}
+      right={
+        <Link class="small" to={`events?device=${device.id}`}>
+          {t.device.allEvents}
+        </Link>
+      }
+    >
       <div class="tail">
         {events.length === 0 && <p class="soft small inset">{t.device.noEvents}</p>}
         {events.map((e) => (
@@ -40,6 +41,6 @@ export function DeviceEvents({ device }: { device: Device }) {
           </div>
         ))}
       </div>
-    </section>
+    </Section>
   );
 }

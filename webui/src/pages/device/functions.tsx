@@ -3,7 +3,8 @@ import { api, path } from '../../api/client';
 import type { Device } from '../../api/types';
 import { timeOf } from '../../format';
 import { t } from '../../texts';
-import { Button, Failure, useAction } from '../../ui/parts';
+import { Button, Failure, Form, useAction } from '../../ui/parts';
+import { Section } from '../../ui/section';
 import { hasPins, tinkerFunctions } from './pins';
 
 export async function callFunction(id: string, name: string, argument: string): Promise<number> {
@@ -16,11 +17,7 @@ export function Functions({ device }: { device: Device }) {
   const names = device.functions.filter((f) => !(pins && tinkerFunctions.includes(f)));
   if (names.length === 0 && pins) return null;
   return (
-    <section class="card" aria-labelledby="functions">
-      <div class="head">
-        <h2 id="functions">{t.device.functions}</h2>
-        <span class="term">{t.device.functionsTerm}</span>
-      </div>
+    <Section title={t.device.functions} term={t.device.functionsTerm}>
       {names.length === 0 && (
         <p class="soft small">
           {t.device.noFunctions} <code>{t.device.noFunctionsText}</code>
@@ -29,7 +26,7 @@ export function Functions({ device }: { device: Device }) {
       {names.map((name) => (
         <FunctionRow key={name} device={device} name={name} />
       ))}
-    </section>
+    </Section>
   );
 }
 
@@ -49,13 +46,7 @@ function FunctionRow({ device, name }: { device: Device; name: string }) {
     setCalls((before) => [{ argument, result, at: Date.now() }, ...before].slice(0, kept));
   });
   return (
-    <form
-      class="function"
-      onSubmit={(e) => {
-        e.preventDefault();
-        void run();
-      }}
-    >
+    <Form kind="function" onSubmit={run}>
       <code class="name cut" title={name}>
         {name}
       </code>
@@ -79,6 +70,6 @@ function FunctionRow({ device, name }: { device: Device; name: string }) {
           </ol>
         )}
       </div>
-    </form>
+    </Form>
   );
 }

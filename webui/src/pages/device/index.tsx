@@ -7,7 +7,7 @@ import { go, Link } from '../../router';
 import { devices, findDevice, loadDevice } from '../../state/devices';
 import { useRepeated, useStore } from '../../store';
 import { t } from '../../texts';
-import { Dialog } from '../../ui/dialog';
+import { FormDialog } from '../../ui/dialog';
 import { Icon } from '../../ui/icons';
 import { Button, CopyButton, Dot, Empty, Failure, Page, TextField, Waiting, useAction } from '../../ui/parts';
 import { toast } from '../../ui/toast';
@@ -155,30 +155,15 @@ async function rename(id: string, name: string): Promise<void> {
 
 function Rename({ device, onClose }: { device: Device; onClose: () => void }) {
   const [name, setName] = useState(device.name ?? '');
-  const { busy, error, run } = useAction(async () => {
+  const save = async () => {
     const before = device.name;
     await rename(device.id, name);
     toast(t.device.renamed(name), before ? () => void rename(device.id, before).catch((err) => toast(asError(err).message)) : undefined);
     onClose();
-  });
+  };
   return (
-    <Dialog title={t.device.rename} onClose={onClose}>
-      <form
-        class="stack"
-        onSubmit={(e) => {
-          e.preventDefault();
-          void run();
-        }}
-      >
-        <TextField label={t.device.name} value={name} onValue={setName} maxlength={64} required autofocus />
-        {error && <Failure error={error} />}
-        <div class="buttons">
-          <Button onClick={onClose}>{t.cancel}</Button>
-          <Button kind="primary" type="submit" busy={busy} disabled={!name.trim() || name === device.name}>
-            {t.save}
-          </Button>
-        </div>
-      </form>
-    </Dialog>
+    <FormDialog title={t.device.rename} submit={t.save} disabled={!name.trim() || name === device.name} onSubmit={save} onClose={onClose}>
+      <TextField label={t.device.name} value={name} onValue={setName} maxlength={64} required autofocus />
+    </FormDialog>
   );
 }

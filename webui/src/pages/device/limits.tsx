@@ -4,6 +4,7 @@ import { count } from '../../format';
 import { loadDevice } from '../../state/devices';
 import { t } from '../../texts';
 import { PolicyEditor } from '../../ui/policy';
+import { Section } from '../../ui/section';
 import { toast } from '../../ui/toast';
 
 /** The three numbers that are never mixed, each with what it means. */
@@ -14,13 +15,7 @@ export function LimitNumbers({ limits }: { limits: Limits }) {
     [limits.lost, t.device.lost, t.device.lostText],
   ] as const;
   return (
-    <section class="card" aria-labelledby="limits">
-      <div class="head">
-        <h2 id="limits">{t.device.limits}</h2>
-        <span class="term">
-          {t.device.limitsTerm}, {t.device.published(count(limits.events))}
-        </span>
-      </div>
+    <Section title={t.device.limits} term={`${t.device.limitsTerm}, ${t.device.published(count(limits.events))}`}>
       <ul class="numbers">
         {numbers.map(([n, what, why]) => (
           <li key={what}>
@@ -32,7 +27,7 @@ export function LimitNumbers({ limits }: { limits: Limits }) {
           </li>
         ))}
       </ul>
-    </section>
+    </Section>
   );
 }
 
@@ -44,15 +39,11 @@ export function OwnPolicy({ device }: { device: Device }) {
     toast(t.device.policySaved);
   };
   return (
-    <section class="card" aria-labelledby="policy">
-      <div class="head">
-        <h2 id="policy">{t.device.policy}</h2>
-        <span class="term">{t.device.policyTerm}</span>
-      </div>
+    <Section title={t.device.policy} term={t.device.policyTerm}>
       <details class="help">
         <summary>{t.device.policyNow(device.policy ?? null)}</summary>
         <PolicyEditor value={device.policy ?? null} inherits onSave={save} />
       </details>
-    </section>
+    </Section>
   );
 }

@@ -3,7 +3,7 @@ import { api, path } from '../../api/client';
 import type { Device } from '../../api/types';
 import { loadDevice } from '../../state/devices';
 import { t } from '../../texts';
-import { Button, Failure, Field, useAction } from '../../ui/parts';
+import { Button, Failure, Form, TextArea, useAction } from '../../ui/parts';
 import { toast } from '../../ui/toast';
 
 export function Notes({ device }: { device: Device }) {
@@ -16,16 +16,8 @@ export function Notes({ device }: { device: Device }) {
   });
   return (
     <section class="card">
-      <form
-        class="stack"
-        onSubmit={(e) => {
-          e.preventDefault();
-          void run();
-        }}
-      >
-        <Field label={<span class="as-h2">{t.device.notes}</span>} hint={t.device.notesHint}>
-          {(id, described) => <textarea class="input" id={id} aria-describedby={described} value={text} onInput={(e) => setText(e.currentTarget.value)} />}
-        </Field>
+      <Form onSubmit={run}>
+        <TextArea label={<span class="as-h2">{t.device.notes}</span>} hint={t.device.notesHint} value={text} onValue={setText} />
         {error && <Failure error={error} />}
         {changed && (
           <div class="row">
@@ -35,7 +27,7 @@ export function Notes({ device }: { device: Device }) {
             <Button onClick={() => setText(device.notes ?? '')}>{t.cancel}</Button>
           </div>
         )}
-      </form>
+      </Form>
     </section>
   );
 }

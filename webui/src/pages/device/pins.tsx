@@ -2,6 +2,7 @@ import { useState } from 'preact/hooks';
 import type { Device } from '../../api/types';
 import { t } from '../../texts';
 import { Button, Failure, useAction } from '../../ui/parts';
+import { Section } from '../../ui/section';
 import { callFunction } from './functions';
 
 /** The functions of Particle's starter program. */
@@ -31,11 +32,7 @@ export function Pins({ device }: { device: Device }) {
       setRead({ ...read, [pin]: value });
     });
   return (
-    <section class="card" aria-labelledby="pins">
-      <div class="head">
-        <h2 id="pins">{t.device.pins}</h2>
-        <span class="term">{t.device.pinsTerm}</span>
-      </div>
+    <Section title={t.device.pins} term={t.device.pinsTerm}>
       <p class="soft small">{t.device.pinsText}</p>
       <div class="pins">
         {digital.map((pin) => (
@@ -51,6 +48,6 @@ export function Pins({ device }: { device: Device }) {
         ))}
       </div>
       {error && <Failure error={error} />}
-    </section>
+    </Section>
   );
 }

@@ -5,6 +5,7 @@ import { useRepeated } from '../../store';
 import { t } from '../../texts';
 import { Spark } from '../../ui/spark';
 import { Button, CopyButton, Failure, useAction } from '../../ui/parts';
+import { Section } from '../../ui/section';
 
 type Value = string | number | boolean | null;
 
@@ -12,18 +13,17 @@ export function Variables({ device }: { device: Device }) {
   const names = Object.keys(device.variables).sort();
   const [live, setLive] = useState(false);
   return (
-    <section class="card" aria-labelledby="variables">
-      <div class="head">
-        <h2 id="variables">{t.device.variables}</h2>
-        <span class="term">{t.device.variablesTerm}</span>
-        {names.length > 0 && (
-          <span class="right">
-            <Button small icon={live ? 'pause' : 'play'} pressed={live} disabled={!device.online} title={t.device.liveHint} onClick={() => setLive(!live)}>
-              {t.device.live}
-            </Button>
-          </span>
-        )}
-      </div>
+    <Section
+      title={t.device.variables}
+      term={t.device.variablesTerm}
+      right={
+        names.length > 0 && (
+          <Button small icon={live ? 'pause' : 'play'} pressed={live} disabled={!device.online} title={t.device.liveHint} onClick={() => setLive(!live)}>
+            {t.device.live}
+          </Button>
+        )
+      }
+    >
       {names.length === 0 && (
         <p class="soft small">
           {t.device.noVariables} <code>{t.device.noVariablesText}</code>
@@ -32,7 +32,7 @@ export function Variables({ device }: { device: Device }) {
       {names.map((name) => (
         <VariableRow key={name} device={device} name={name} type={device.variables[name] ?? ''} live={live && device.online} />
       ))}
-    </section>
+    </Section>
   );
 }
 

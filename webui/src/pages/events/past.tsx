@@ -4,7 +4,7 @@ import type { Event } from '../../api/types';
 import { dateOf } from '../../format';
 import { matches, View, type Filter } from '../../state/log';
 import { t } from '../../texts';
-import { Dialog } from '../../ui/dialog';
+import { FormDialog } from '../../ui/dialog';
 import { Button, Failure, TextField, Waiting } from '../../ui/parts';
 import { LogList } from './index';
 import { idAt, readLog } from './history';
@@ -16,26 +16,12 @@ function localInput(at: number): string {
 /** Asks from when on the log shall be shown. */
 export function LookBack({ onChoose, onClose }: { onChoose: (at: number) => void; onClose: () => void }) {
   const [when, setWhen] = useState(localInput(Date.now() - 3_600_000));
+  const choose = async () => onChoose(Date.parse(when));
   return (
-    <Dialog title={t.events.earlierTitle} onClose={onClose}>
-      <form
-        class="stack"
-        onSubmit={(e) => {
-          e.preventDefault();
-          const at = Date.parse(when);
-          if (at) onChoose(at);
-        }}
-      >
-        <p class="soft">{t.events.earlierText}</p>
-        <TextField label={t.events.from2} type="datetime-local" value={when} onValue={setWhen} required />
-        <div class="buttons">
-          <Button onClick={onClose}>{t.cancel}</Button>
-          <Button kind="primary" type="submit">
-            {t.events.lookBack}
-          </Button>
-        </div>
-      </form>
-    </Dialog>
+    <FormDialog title={t.events.earlierTitle} submit={t.events.lookBack} disabled={!Date.parse(when)} onSubmit={choose} onClose={onClose}>
+      <p class="soft">{t.events.earlierText}</p>
+      <TextField label={t.events.from2} type="datetime-local" value={when} onValue={setWhen} required />
+    </FormDialog>
   );
 }
 

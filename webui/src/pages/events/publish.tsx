@@ -1,46 +1,26 @@
 import { useState } from 'preact/hooks';
 import { api } from '../../api/client';
 import { t } from '../../texts';
-import { Dialog } from '../../ui/dialog';
-import { Button, Failure, Field, TextField, useAction } from '../../ui/parts';
+import { FormDialog } from '../../ui/dialog';
+import { Check, TextArea, TextField } from '../../ui/parts';
 import { toast } from '../../ui/toast';
 
 export function Publish({ onClose }: { onClose: () => void }) {
   const [name, setName] = useState('');
   const [data, setData] = useState('');
   const [own, setOwn] = useState(true);
-  const { busy, error, run } = useAction(async () => {
+  const publish = async () => {
     await api('POST', '/v1/devices/events', { body: { name, private: own, ...(data ? { data } : {}) } });
     toast(t.publish.sent(name));
     onClose();
-  });
+  };
   return (
-    <Dialog title={t.publish.title} onClose={onClose}>
-      <form
-        class="stack"
-        onSubmit={(e) => {
-          e.preventDefault();
-          void run();
-        }}
-      >
-        <TextField label={t.publish.name} hint={t.publish.nameHint} value={name} onValue={setName} maxlength={64} required autofocus autocapitalize="none" spellcheck={false} />
-        <Field label={t.publish.data}>
-          {(id) => <textarea id={id} class="input mono" value={data} onInput={(e) => setData(e.currentTarget.value)} spellcheck={false} />}
-        </Field>
-        <label class="check">
-          <input type="checkbox" checked={own} onChange={(e) => setOwn(e.currentTarget.checked)} />
-          <span>
-            {t.publish.private} <span class="term">{t.publish.privateTerm}</span>
-          </span>
-        </label>
-        {error && <Failure error={error} />}
-        <div class="buttons">
-          <Button onClick={onClose}>{t.cancel}</Button>
-          <Button kind="primary" type="submit" busy={busy} disabled={!name}>
-            {t.publish.submit}
-          </Button>
-        </div>
-      </form>
-    </Dialog>
+    <FormDialog title={t.publish.title} submit={t.publish.submit} disabled={!name} onSubmit={publish} onClose={onClose}>
+      <TextField label={t.publish.name} hint={t.publish.nameHint} value={name} onValue={setName} maxlength={64} required autofocus autocapitalize="none" spellcheck={false} />
+      <TextArea label={t.publish.data} class="input mono" value={data} onValue={setData} spellcheck={false} />
+      <Check checked={own} onChecked={setOwn}>
+        {t.publish.private} <span class="term">{t.publish.privateTerm}</span>
+      </Check>
+    </FormDialog>
   );
 }

@@ -3,8 +3,8 @@ import { api, asError, path, type ApiError } from '../../api/client';
 import { devices } from '../../state/devices';
 import { useStore } from '../../store';
 import { t } from '../../texts';
-import { Dialog } from '../../ui/dialog';
-import { Button, Failure, Field, SelectField, TextField, Waiting, useAction } from '../../ui/parts';
+import { Dialog, FormDialog } from '../../ui/dialog';
+import { Check, Failure, SelectField, TextArea, TextField, Waiting } from '../../ui/parts';
 import { toast } from '../../ui/toast';
 import { formatHeaders, parseHeaders, type Hook } from './types';
 
@@ -19,16 +19,16 @@ export function EditHook({ id, onClose }: { id?: string; onClose: () => void }) 
     if (!id) return;
     api<{ integration: Hook }>('GET', path('integrations', id)).then((a) => setHook(a.integration), (err) => setError(asError(err)));
   }, [id]);
+  const title = id ? t.hooks.edit : t.hooks.make;
+  if (!id || hook) return <HookForm title={title} hook={hook} onClose={onClose} />;
   return (
-    <Dialog title={id ? t.hooks.edit : t.hooks.make} onClose={onClose}>
-      {error && <Failure error={error} />}
-      {id && !hook && !error && <Waiting />}
-      {(!id || hook) && <Form hook={hook} onClose={onClose} />}
+    <Dialog title={title} onClose={onClose}>
+      {error ? <Failure error={error} /> : <Waiting />}
     </Dialog>
   );
 }
 
-function Form({ hook, onClose }: { hook: Hook | null; onClose: () => void }) {
+function HookForm({ title, hook, onClose }: { title: string; hook: Hook | null; onClose: () => void }) {
   const { list } = useStore(devices);
   const [name, setName] = useState(hook?.name ?? '');
   const [event, setEvent] = useState(hook?.event ?? '');
@@ -40,7 +40,7 @@ function Form({ hook, onClose }: { hook: Hook | null; onClose: () => void }) {
   const [body, setBody] = useState(hook?.body ?? '{{{PARTICLE_EVENT_VALUE}}}');
   const [headers, setHeaders] = useState(formatHeaders(hook?.headers));
   const [active, setActive] = useState(!hook?.disabled);
-  const { busy, error, run } = useAction(async () => {
+  const save = async () => {
     const parsed = parseHeaders(headers);
     if (!parsed) throw new Error(t.hooks.badHeaders);
     const { counts: _, json: _json, body: _body, deviceID: _device, ...kept } = hook ?? ({} as Partial<Hook>);
@@ -60,15 +60,9 @@ function Form({ hook, onClose }: { hook: Hook | null; onClose: () => void }) {
     else await api('POST', '/v1/integrations', { body: { integration_type: 'Webhook', ...next } });
     toast(t.hooks.saved);
     onClose();
-  });
+  };
   return (
-    <form
-      class="stack"
-      onSubmit={(e) => {
-        e.preventDefault();
-        void run();
-      }}
-    >
+    <FormDialog title={title} submit={t.save} onSubmit={save} onClose={onClose}>
       <TextField label={t.hooks.event} hint={t.hooks.eventHint} value={event} onValue={setEvent} required maxlength={64} autofocus autocapitalize="none" spellcheck={false} />
       <div class="pair wide-second">
         <SelectField<Method> label={t.hooks.method} value={method} onValue={setMethod} options={(['POST', 'GET', 'PUT', 'DELETE'] as const).map((m) => [m, m] as const)} />
@@ -86,34 +80,20 @@ function Form({ hook, onClose }: { hook: Hook | null; onClose: () => void }) {
         ]}
       />
       {sends !== 'default' && (
-        <Field label={t.hooks.template}>
-          {(field) => (
-            <textarea id={field} class="input mono" spellcheck={false} value={sends === 'json' ? json : body} onInput={(e) => (sends === 'json' ? setJSON : setBody)(e.currentTarget.value)} />
-          )}
-        </Field>
+        <TextArea label={t.hooks.template} class="input mono" spellcheck={false} value={sends === 'json' ? json : body} onValue={sends === 'json' ? setJSON : setBody} />
       )}
       <details class="help" open={!!(hook && (name || headers || device))}>
         <summary>{t.hooks.more}</summary>
         <div class="stack">
           <TextField label={t.hooks.name} value={name} onValue={setName} maxlength={100} />
           <SelectField label={t.hooks.device} value={device} onValue={setDevice} options={[['', t.tokens.everyDevice], ...list.slice(0, 500).map((d) => [d.id, d.name ?? d.id] as const)]} />
-          <Field label={t.hooks.headers} hint={t.hooks.headersHint}>
-            {(field, described) => <textarea id={field} aria-describedby={described} class="input mono" spellcheck={false} value={headers} onInput={(e) => setHeaders(e.currentTarget.value)} />}
-          </Field>
-          <label class="check">
-            <input type="checkbox" checked={active} onChange={(e) => setActive(e.currentTarget.checked)} />
-            <span>{t.hooks.active}</span>
-          </label>
+          <TextArea label={t.hooks.headers} hint={t.hooks.headersHint} class="input mono" spellcheck={false} value={headers} onValue={setHeaders} />
+          <Check checked={active} onChecked={setActive}>
+            {t.hooks.active}
+          </Check>
         </div>
       </details>
-      {error && <Failure error={error} />}
-      <div class="buttons">
-        <Button onClick={onClose}>{t.cancel}</Button>
-        <Button kind="primary" type="submit" busy={busy}>
-          {t.save}
-        </Button>
-      </div>
-    </form>
+    </FormDialog>
   );
 }
 

@@ -1,9 +1,9 @@
 import { useState } from 'preact/hooks';
-import { api, asError, path, type ApiError } from '../../api/client';
+import { api, path } from '../../api/client';
 import { deviceName } from '../../state/devices';
-import { useRepeated } from '../../store';
 import { t } from '../../texts';
 import { Confirm } from '../../ui/dialog';
+import { usePolled } from '../../ui/load';
 import { Button, Empty, Failure, Page, Waiting } from '../../ui/parts';
 import { toast } from '../../ui/toast';
 import { EditHook } from './edit';
@@ -13,25 +13,11 @@ import type { HookRow } from './types';
 type Asking = { kind: 'new' } | { kind: 'edit' | 'log' | 'remove'; hook: HookRow } | null;
 
 export function HooksPage() {
-  const [list, setList] = useState<HookRow[] | null>(null);
-  const [error, setError] = useState<ApiError | null>(null);
   const [asking, setAsking] = useState<Asking>(null);
-  const [round, setRound] = useState(0);
-  useRepeated(
-    (signal) =>
-      api<HookRow[]>('GET', '/v1/integrations', { signal }).then(
-        (hooks) => {
-          setList(hooks);
-          setError(null);
-        },
-        (err) => !signal.aborted && setError(asError(err)),
-      ),
-    20_000,
-    [round],
-  );
+  const { value: list, error, again } = usePolled((signal) => api<HookRow[]>('GET', '/v1/integrations', { signal }), 20_000);
   const close = () => {
     setAsking(null);
-    setRound((n) => n + 1);
+    again();
   };
   const add = (
     <Button kind="primary" icon="plus" onClick={() => setAsking({ kind: 'new' })}>

@@ -1,27 +1,19 @@
-import { useState } from 'preact/hooks';
-import { api, asError, path, type ApiError } from '../../api/client';
+import { api, path } from '../../api/client';
 import { count, timeOf } from '../../format';
-import { useRepeated } from '../../store';
 import { t } from '../../texts';
 import { Dialog } from '../../ui/dialog';
+import { usePolled } from '../../ui/load';
 import { Button, Failure, Waiting, useAction } from '../../ui/parts';
 import type { Delivery, DeliveryRecord, HookRow } from './types';
 
 /** What came of a webhook's last deliveries, and a button that fires it. */
 export function HookLog({ hook, onClose }: { hook: HookRow; onClose: () => void }) {
-  const [record, setRecord] = useState<DeliveryRecord | null>(null);
-  const [error, setError] = useState<ApiError | null>(null);
-  const [round, setRound] = useState(0);
-  useRepeated(
-    (signal) => api<DeliveryRecord>('GET', path('integrations', hook.id, 'log'), { signal }).then(setRecord, (err) => !signal.aborted && setError(asError(err))),
-    2_000,
-    [hook.id, round],
-  );
+  const { value: record, error, again } = usePolled((signal) => api<DeliveryRecord>('GET', path('integrations', hook.id, 'log'), { signal }), 2_000, [hook.id]);
   const test = useAction(async () => {
     try {
       await api('POST', path('integrations', hook.id, 'test'), { body: {} });
     } finally {
-      setRound((n) => n + 1);
+      again();
     }
   });
   const c = record?.counts;
