@@ -9,6 +9,7 @@ import (
 // admission is a device that may send over a connection.
 type admission struct {
 	device  string
+	called  bool            // it came because we called it, by nonce or address
 	held    context.Context // ends with the token that let it in; nil: never
 	release func()          // to be called when the connection is over
 }
@@ -20,7 +21,7 @@ func (r *Relay) admit(h *head, from netip.Addr) (admission, refusal) {
 	if secret == "" {
 		if h.upgrades() && r.byAddress() {
 			if device, ok := r.tickets.spendByAddress(from, time.Now()); ok {
-				return r.unlessBlocked(device)
+				return r.invited(device)
 			}
 		}
 		return admission{}, refusedMissing
@@ -38,7 +39,13 @@ func (r *Relay) admitSecret(secret, wanted string, from netip.Addr) (admission, 
 	if no != "" {
 		return admission{device: device}, r.wrong(no, from)
 	}
-	return r.unlessBlocked(device)
+	return r.invited(device)
+}
+
+func (r *Relay) invited(device string) (admission, refusal) {
+	a, no := r.unlessBlocked(device)
+	a.called = true
+	return a, no
 }
 
 func (r *Relay) unlessBlocked(device string) (admission, refusal) {

@@ -11,6 +11,8 @@ import (
 	"sync"
 	"testing"
 	"time"
+
+	"localcloud/cloud"
 )
 
 // The benchmarks go over loopback sockets, as devices and browsers do.
@@ -207,6 +209,32 @@ func BenchmarkLineToBrowser(b *testing.B) {
 		peers[0].say("1234\n")
 		v.line()
 		took = append(took, time.Since(began))
+	}
+	slices.Sort(took)
+	b.ReportMetric(float64(took[len(took)/2].Microseconds()), "p50-µs")
+	b.ReportMetric(float64(took[len(took)*99/100].Microseconds()), "p99-µs")
+}
+
+// How long a device that asks waits for its call, when a hundred ask at once. An operation is these hundred.
+func BenchmarkRequestToCall(b *testing.B) {
+	const devices = 100
+	w := newWorld(b)
+	w.cloud.many = devices
+	var took []time.Duration
+	for b.Loop() {
+		began := time.Now()
+		for i := range devices {
+			w.cloud.event(fmt.Sprintf("%024x", i+1), cloud.EventDevicesRequest, "127.0.0.1")
+		}
+		for range devices {
+			w.called()
+			took = append(took, time.Since(began))
+		}
+		w.eventually("the calls are over", func() bool {
+			w.relay.mu.Lock()
+			defer w.relay.mu.Unlock()
+			return len(w.relay.calls) == 0
+		})
 	}
 	slices.Sort(took)
 	b.ReportMetric(float64(took[len(took)/2].Microseconds()), "p50-µs")

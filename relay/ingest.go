@@ -21,6 +21,7 @@ type stream struct {
 	channel *channel
 	device  string
 	kind    string // "post" or "websocket"
+	called  bool   // see admission
 	address netip.Addr
 	since   time.Time
 
@@ -129,7 +130,7 @@ func (r *Relay) begin(who admission, name, kind string, from netip.Addr, down *d
 	if c == nil {
 		return nil
 	}
-	s := &stream{channel: c, device: device, kind: kind, address: from, since: time.Now(), down: down}
+	s := &stream{channel: c, device: device, kind: kind, called: who.called, address: from, since: time.Now(), down: down}
 	s.heard.Store(time.Now().UnixNano())
 	s.ctx, s.end = context.WithCancelCause(r.context)
 	context.AfterFunc(s.ctx, func() { hangUp(context.Cause(s.ctx)) })
@@ -148,7 +149,9 @@ func (r *Relay) begin(who admission, name, kind string, from netip.Addr, down *d
 		old.end(errReplaced)
 	}
 	r.counts.accepted.Add(1)
-	r.remember(device)
+	if who.called {
+		r.remember(device)
+	}
 	r.log.Info("device streams", "device", device, "stream", name, "by", kind, "address", from.String())
 	return s
 }

@@ -187,11 +187,15 @@ func TestAStreamThatLastedIsAskedBackOnce(t *testing.T) {
 		r.bound.Store(fake.address)
 		from := fake.address
 		for _, test := range []struct {
+			called bool
 			lasted time.Duration
 			err    error
 			calls  int
-		}{{time.Minute, nil, 1}, {time.Second, nil, 0}, {time.Minute, errKicked, 0}} {
-			s := r.begin(admission{device: photon}, "", "post", from, nil, func(error) {})
+		}{{false, time.Minute, nil, 0}, {true, time.Minute, nil, 1}, {true, time.Second, nil, 0}, {true, time.Minute, errKicked, 0}} {
+			s := r.begin(admission{device: photon, called: test.called}, "", "post", from, nil, func(error) {})
+			if got := r.state.knows(photon); got != test.called { // who comes with a token may have no function to call
+				t.Errorf("%+v: known is %v", test, got)
+			}
 			time.Sleep(test.lasted)
 			s.end(test.err)
 			r.over(s, test.err)

@@ -17,9 +17,9 @@ import (
 const (
 	headTime      = 10 * time.Second // a request's head has to be there by then
 	keepAlive     = 15 * time.Second // between probes of a silent connection; four unanswered end it
-	maxConns      = 8192
-	maxHeads      = 1024 // connections whose head is not there yet
-	maxHeadsEach  = 64   // of one address
+	maxConns      = 8192             // half of them of one address
+	maxHeads      = 1024             // connections whose head is not there yet
+	maxHeadsEach  = 64               // of one address
 	writeTime     = 20 * time.Second
 	errorPauseMax = time.Second
 )
@@ -87,7 +87,7 @@ func (r *Relay) receive(nc net.Conn, handed *handed) {
 		nc.Close()
 		return
 	}
-	defer r.conns.leave(nc)
+	defer r.conns.leave(nc, from)
 	if tcp, ok := nc.(*net.TCPConn); ok {
 		tcp.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: keepAlive, Interval: keepAlive, Count: 4})
 	}
@@ -127,9 +127,10 @@ func addressOf(a net.Addr) netip.Addr {
 // address. Where there are too many of these the oldest has to go, which had
 // the most time: so who says at once what they want is served, whatever others do.
 type gate struct {
+	crowd *crowd // of all connections
+
 	mu    sync.Mutex
-	conns map[net.Conn]struct{}
-	heads map[net.Conn]*list.Element // of conns, those whose head is awaited
+	heads map[net.Conn]*list.Element // those whose head is awaited
 	order *list.List                 // of waiting, the oldest first
 	each  map[netip.Addr]int         // heads by address
 }
@@ -141,24 +142,23 @@ type waiting struct {
 }
 
 func (g *gate) init() {
-	g.conns, g.heads = make(map[net.Conn]struct{}), make(map[net.Conn]*list.Element)
+	g.crowd, g.heads = newCrowd(maxConns, maxConns/2), make(map[net.Conn]*list.Element)
 	g.order, g.each = list.New(), make(map[netip.Addr]int)
 }
 
 // enter takes a connection in, unless there are too many. It closes another one that has to make room.
 func (g *gate) enter(nc net.Conn, from netip.Addr) bool {
+	if !g.crowd.enter(from) {
+		return false
+	}
 	g.mu.Lock()
 	var gone net.Conn
 	switch {
-	case len(g.conns) >= maxConns:
-		g.mu.Unlock()
-		return false
 	case g.each[from] >= maxHeadsEach:
 		gone = g.oldestLocked(func(w waiting) bool { return w.from == from })
 	case len(g.heads) >= maxHeads:
 		gone = g.oldestLocked(func(waiting) bool { return true })
 	}
-	g.conns[nc] = struct{}{}
 	g.heads[nc] = g.order.PushBack(waiting{nc, from})
 	g.each[from]++
 	g.mu.Unlock()
@@ -197,11 +197,9 @@ func (g *gate) headReadLocked(nc net.Conn) {
 	}
 }
 
-func (g *gate) leave(nc net.Conn) {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	g.headReadLocked(nc)
-	delete(g.conns, nc)
+func (g *gate) leave(nc net.Conn, from netip.Addr) {
+	g.headRead(nc)
+	g.crowd.leave(from)
 }
 
 // closeAll closes every connection whose head is awaited: nobody else would.
@@ -211,13 +209,6 @@ func (g *gate) closeAll() {
 	for nc := range g.heads {
 		nc.Close()
 	}
-}
-
-// count returns how many connections there are.
-func (g *gate) count() int {
-	g.mu.Lock()
-	defer g.mu.Unlock()
-	return len(g.conns)
 }
 
 // handed is a listener that accepts the connections that give gets.

@@ -7,11 +7,9 @@ import (
 	"html"
 	"io/fs"
 	"net/http"
-	"net/netip"
 	"regexp"
 	"slices"
 	"strings"
-	"sync"
 	"time"
 	"unicode/utf8"
 
@@ -46,9 +44,7 @@ type publication struct {
 	ctx     context.Context
 	end     context.CancelCauseFunc
 
-	mu   sync.Mutex
-	each map[netip.Addr]int
-	all  int
+	viewers *crowd
 }
 
 var publicName = regexp.MustCompile(`^[A-Za-z0-9][A-Za-z0-9_-]{0,63}$`)
@@ -121,7 +117,7 @@ func (r *Relay) turnOff(name string) {
 
 func (r *Relay) turnOn(name string, p Publication) {
 	r.turnOff(name)
-	on := &publication{Publication: p, each: make(map[netip.Addr]int)}
+	on := &publication{Publication: p, viewers: newCrowd(maxPublicViewers, maxPublicEach)}
 	on.ctx, on.end = context.WithCancelCause(r.context)
 	if p.Events != "" {
 		on.channel = newChannel("", "", 1)
@@ -189,12 +185,12 @@ func (r *Relay) servePublic(w http.ResponseWriter, q *http.Request, name string)
 		return
 	}
 	from := addressOfText(q.RemoteAddr)
-	if !on.enter(from) {
+	if !on.viewers.enter(from) {
 		r.counts.viewersRefused.Add(1)
 		overloaded(w)
 		return
 	}
-	defer on.leave(from)
+	defer on.viewers.leave(from)
 	reader := reading{token: true, hold: func(context.Context) (context.Context, func()) { return on.ctx, func() {} }}
 	if wantsSocket(q) {
 		r.viewSocket(w, q, on.channel, reader)
@@ -216,26 +212,6 @@ func renderShown(dst []byte, b *batch, fields []string, name string) []byte {
 		dst = appendShown(dst, fields, shown{Data: string(line), Name: name, Device: b.from.device, at: time.UnixMilli(b.at)})
 	}
 	return dst
-}
-
-func (p *publication) enter(from netip.Addr) bool {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.all >= maxPublicViewers || p.each[from] >= maxPublicEach {
-		return false
-	}
-	p.all++
-	p.each[from]++
-	return true
-}
-
-func (p *publication) leave(from netip.Addr) {
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	p.all--
-	if p.each[from]--; p.each[from] == 0 {
-		delete(p.each, from)
-	}
 }
 
 // servePublicPage serves the page that shows what is public under a name, /p/NAME: livegraph, with the

@@ -87,6 +87,7 @@ type Relay struct {
 	tape    *recorder
 	counts  counts
 	conns   gate
+	viewers *crowd
 
 	strangers lobby // WebSockets that have not said who they are
 	doors     doors // for who reads without a token
@@ -112,7 +113,7 @@ type counts struct {
 	lines, bytes, truncated      atomic.Uint64
 	refused, guessed, slow, odd  atomic.Uint64
 	accepted, calls, callsFailed atomic.Uint64
-	viewers, viewersRefused      atomic.Int64
+	viewersRefused               atomic.Uint64 // of what is public
 }
 
 const (
@@ -144,7 +145,7 @@ func New(c Config) (*Relay, error) {
 		tickets: newTickets(c.NonceLife, c.AnyAddress), merged: newChannel("", "", mergedFactor),
 		channels: make(map[string]*channel), streams: make(map[string]*stream), records: make(map[string]*Record),
 		calls: make(map[string]*calling), guesses: newGuesses(), public: make(map[string]*publication),
-		doors: newDoors(),
+		doors: newDoors(), viewers: newCrowd(maxViewers, maxViewers/2),
 	}
 	r.conns.init()
 	r.context, r.end = context.WithCancelCause(context.Background())

@@ -123,7 +123,7 @@ func (r *Relay) requested(device, announced string) {
 // follows the last call. From now on that one goes first, as long as it answers, and
 // the relay does not call the device without being asked.
 func (r *Relay) CalledByOther(device, argument string) {
-	address, _, _ := strings.Cut(printable(argument), ",")
+	address := otherServer(argument)
 	r.mu.Lock()
 	rec := r.recordLocked(device)
 	first := !r.hasOtherLocked(device)
@@ -132,6 +132,12 @@ func (r *Relay) CalledByOther(device, argument string) {
 	if first {
 		r.log.Warn("another server answers the device too, and goes first from now on", "device", device, "address", address)
 	}
+}
+
+// otherServer returns the address and port of an argument for the function "devices".
+func otherServer(argument string) string {
+	parts := strings.Split(printable(argument), ",")
+	return strings.Join(parts[:min(len(parts), 2)], ":")
 }
 
 // hasOtherLocked reports whether another server has answered the device of late; r is locked.
@@ -216,9 +222,9 @@ func (r *Relay) inviteKnown(ctx context.Context) {
 }
 
 // reinvite asks a device back whose stream ended, instead of waiting until it
-// asks: once, and only if the stream was a steady one.
+// asks: once, and only if the stream was a steady one and the device came because it was called.
 func (r *Relay) reinvite(s *stream) {
-	if s.kind == "post" && time.Since(s.since) >= steadyStream {
+	if s.called && time.Since(s.since) >= steadyStream {
 		r.invite(s.device, "", inviteDelay)
 	}
 }

@@ -298,7 +298,7 @@ func TestAnotherServerThatAnswersTheDeviceGoesFirst(t *testing.T) {
 		calls(0, "then the other one does")
 		r.invite(photon, "", 0)
 		calls(0, "nobody asked")
-		if got := r.Status().Devices[photon]; got.OtherIs != "192.168.1.4" || got.Problem != "" {
+		if got := r.Status().Devices[photon]; got.OtherIs != "192.168.1.4:8070" || got.Problem != "" {
 			t.Errorf("shown is %+v", got)
 		}
 		r.requested(photon, "192.168.1.9")

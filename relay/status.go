@@ -49,7 +49,7 @@ type Status struct {
 // Counts are the relay's figures since it started.
 type Counts struct {
 	Connections int    `json:"connections"`
-	Viewers     int64  `json:"viewers"`
+	Viewers     int    `json:"viewers"`
 	Streams     int    `json:"streams"`
 	Nonces      int    `json:"nonces"` // handed out and not used
 	Lines       uint64 `json:"lines"`
@@ -62,6 +62,8 @@ type Counts struct {
 	Guesses     uint64 `json:"guesses"`
 	Slow        uint64 `json:"slow"`    // connections that did not say what they want
 	Foreign     uint64 `json:"foreign"` // browsers that were sent by somebody else's page
+
+	ViewersRefused uint64 `json:"viewers_refused"` // where there were too many
 }
 
 // channels returns all channels in order of device and stream.
@@ -135,8 +137,10 @@ func (r *Relay) Status() Status {
 
 func (r *Relay) figures() Counts {
 	n := &r.counts
+	conns, _ := r.conns.crowd.count()
+	viewers, refused := r.viewers.count()
 	return Counts{
-		Connections: r.conns.count(), Viewers: n.viewers.Load(), Nonces: r.tickets.count(time.Now()),
+		Connections: conns, Viewers: viewers, ViewersRefused: refused + n.viewersRefused.Load(), Nonces: r.tickets.count(time.Now()),
 		Lines: n.lines.Load(), Bytes: n.bytes.Load(), Truncated: n.truncated.Load(),
 		Calls: n.calls.Load(), CallsFailed: n.callsFailed.Load(), Accepted: n.accepted.Load(),
 		Refused: n.refused.Load(), Guesses: n.guessed.Load(), Slow: n.slow.Load(), Foreign: n.odd.Load(),

@@ -20,7 +20,7 @@ import (
 
 // Bounds of viewers.
 const (
-	maxViewers   = 4096
+	maxViewers   = 4096             // half of them of one address
 	maxHistory   = 100000           // lines a newcomer may ask for; the ring holds fewer
 	viewerPeriod = 15 * time.Second // between writes to a quiet viewer
 	stalledTime  = time.Minute      // a viewer that takes nothing for so long is cut off
@@ -65,13 +65,12 @@ func (r *Relay) stream(w http.ResponseWriter, q *http.Request, c *channel, reade
 	}
 	ctx, release := reader.hold(r.context)
 	defer release()
-	if r.counts.viewers.Add(1) > maxViewers {
-		r.counts.viewers.Add(-1)
-		r.counts.viewersRefused.Add(1)
+	from := addressOfText(q.RemoteAddr)
+	if !r.viewers.enter(from) {
 		overloaded(w)
 		return
 	}
-	defer r.counts.viewers.Add(-1)
+	defer r.viewers.leave(from)
 	v := c.join(r.resumeAt(q, c), reader.channels(c == r.merged, st.only))
 	defer v.leave()
 

@@ -13,13 +13,12 @@ import (
 func (r *Relay) viewSocket(w http.ResponseWriter, q *http.Request, c *channel, reader reading) {
 	ctx, release := reader.hold(r.context)
 	defer release()
-	if r.counts.viewers.Add(1) > maxViewers {
-		r.counts.viewers.Add(-1)
-		r.counts.viewersRefused.Add(1)
+	from := addressOfText(q.RemoteAddr)
+	if !r.viewers.enter(from) {
 		http.Error(w, "too many viewers", http.StatusServiceUnavailable)
 		return
 	}
-	defer r.counts.viewers.Add(-1)
+	defer r.viewers.leave(from)
 	h := head{method: q.Method, fields: make(map[string]string)}
 	for _, name := range []string{"Connection", "Sec-WebSocket-Key", "Sec-WebSocket-Version"} {
 		h.fields[strings.ToLower(name)] = q.Header.Get(name)
