@@ -103,7 +103,7 @@ func (p *Policy) UnmarshalJSON(b []byte) error {
 // It is owned by whoever holds the Hub's lock.
 type limiter struct {
 	policy Policy
-	bucket *rate.Limiter
+	bucket *rate.Limiter // nil: full
 }
 
 // set changes the policy; the bucket starts full when the figures change.
@@ -112,14 +112,17 @@ func (l *limiter) set(p Policy) {
 		return
 	}
 	l.policy, l.bucket = p, nil
-	if !p.IsOff() {
-		l.bucket = rate.NewLimiter(rate.Limit(p.Rate), p.Burst)
-	}
 }
 
 // take counts one event at now and returns what the policy says of it: "" within the rate.
 func (l *limiter) take(now time.Time) Action {
-	if l.bucket == nil || l.bucket.AllowN(now, 1) {
+	if l.policy.IsOff() {
+		return ""
+	}
+	if l.bucket == nil { // a device that never publishes has none
+		l.bucket = rate.NewLimiter(rate.Limit(l.policy.Rate), l.policy.Burst)
+	}
+	if l.bucket.AllowN(now, 1) {
 		return ""
 	}
 	return l.policy.Action

@@ -81,40 +81,6 @@ func ParseDescribe(contentFormat int, flags byte, payload []byte) (Describe, err
 	return Describe{}, errors.New("describe: neither JSON nor protobuf nor metrics")
 }
 
-// Merge returns d with those parts that other has replaced by other's. Devices
-// send application and system apart, and Device OS 0.4.4 to 0.6.0 on a Core in
-// two answers with one token. The result shares slices and maps with both.
-func (d Describe) Merge(other Describe) Describe {
-	if other.HasApplication {
-		d.HasApplication = true
-		d.Functions, d.Variables, d.VariableNames = other.Functions, other.Variables, other.VariableNames
-	}
-	if other.HasSystem {
-		d.HasSystem = true
-		if other.HasPlatform {
-			d.HasPlatform, d.Platform = true, other.Platform
-		}
-		d.IMEI, d.ICCID, d.CellFW = other.IMEI, other.ICCID, other.CellFW
-		d.Modules, d.Assets = other.Modules, other.Assets
-		d.Protected, d.EnvHash = other.Protected, other.EnvHash
-	}
-	if other.HasMetrics {
-		d.HasMetrics, d.Metrics = true, other.Metrics
-	}
-	return d
-}
-
-// Gist returns d without what only whoever reads it once wants: of the modules, one that AppHash needs is left. A server keeps
-// it for as long as the device is connected. It shares functions and variables with d.
-func (d Describe) Gist() Describe {
-	var app []Module
-	if hash, err := hex.DecodeString(d.AppHash()); err == nil && len(hash) > 0 {
-		app = []Module{{Function: ModuleUser, Location: LocationMain, Hash: hash}}
-	}
-	d.Modules, d.Assets, d.EnvHash, d.VariableNames, d.HasMetrics, d.Metrics = app, nil, nil, nil, false, nil
-	return d
-}
-
 // Part returns only those parts of d that flags name, for the virtual device.
 func (d Describe) Part(flags byte) Describe {
 	if flags&DescribeApplication == 0 {

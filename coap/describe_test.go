@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"fmt"
 	"reflect"
-	"slices"
 	"strings"
 	"testing"
 
@@ -262,30 +261,12 @@ func TestDescribeIsToldFromItsFirstByte(t *testing.T) {
 	}
 }
 
-func TestDescribesMerge(t *testing.T) {
+func TestPartsOfADescribe(t *testing.T) {
 	app := Describe{HasApplication: true, Functions: []string{"f"}, Variables: map[string]VariableType{"v": Int}, VariableNames: []string{"v"}}
 	system := Describe{HasSystem: true, HasPlatform: true, Platform: 6, IMEI: "35", Modules: []Module{{Version: 1}}}
 	metrics := Describe{HasMetrics: true, Metrics: Metrics{{ID: 6, Value: 2}}}
 	all := Describe{HasApplication: true, Functions: app.Functions, Variables: app.Variables, VariableNames: app.VariableNames,
 		HasSystem: true, HasPlatform: true, Platform: 6, IMEI: "35", Modules: system.Modules, HasMetrics: true, Metrics: metrics.Metrics}
-	for _, got := range []Describe{
-		Describe{}.Merge(app).Merge(system).Merge(metrics),
-		metrics.Merge(system).Merge(app),
-		all.Merge(Describe{}),
-		all.Merge(all),
-	} {
-		if !reflect.DeepEqual(got, all) {
-			t.Errorf("\n got %+v\nwant %+v", got, all)
-		}
-	}
-	// What is told again replaces what was told before, and nothing else.
-	newer := all.Merge(Describe{HasApplication: true}).Merge(Describe{HasSystem: true, Modules: []Module{{Version: 2}}})
-	want := Describe{HasApplication: true, HasSystem: true, HasPlatform: true, Platform: 6, Modules: []Module{{Version: 2}},
-		HasMetrics: true, Metrics: metrics.Metrics}
-	if !reflect.DeepEqual(newer, want) {
-		t.Errorf("\n got %+v\nwant %+v", newer, want)
-	}
-
 	for flags, want := range map[byte]Describe{
 		0: {}, DescribeApplication: app, DescribeSystem: system, DescribeMetrics: metrics,
 		DescribeApplication | DescribeSystem | DescribeMetrics: all,
@@ -422,26 +403,5 @@ func TestContentFormat(t *testing.T) {
 	}
 	if m := (Message{}).With(message.ContentFormat, nil); len(m.Options) != 1 {
 		t.Error(m)
-	}
-}
-
-func TestGistKeepsWhatIsAskedForLater(t *testing.T) {
-	hash := bytes.Repeat([]byte{0xab}, 32)
-	full := Describe{
-		HasApplication: true, Functions: []string{"led"}, Variables: map[string]VariableType{"temp": Double}, VariableNames: []string{"temp"},
-		HasSystem: true, IMEI: "imei", ICCID: "iccid", EnvHash: []byte{1},
-		Modules:    []Module{{Function: ModuleSystem, Hash: []byte{1}}, {Function: ModuleUser, Location: LocationMain, Hash: hash}},
-		HasMetrics: true, Metrics: Metrics{{ID: 1}},
-	}
-	gist := full.Gist()
-	if gist.AppHash() != full.AppHash() || gist.AppHash() == "" || len(gist.Modules) != 1 {
-		t.Errorf("hash %q of %q, %d modules", gist.AppHash(), full.AppHash(), len(gist.Modules))
-	}
-	if !gist.HasApplication || !gist.HasSystem || gist.IMEI != "imei" || gist.ICCID != "iccid" ||
-		!slices.Equal(gist.Functions, full.Functions) || gist.Variables["temp"] != Double || gist.Metrics != nil {
-		t.Errorf("%+v", gist)
-	}
-	if bare := (Describe{HasSystem: true}).Gist(); bare.Modules != nil || !bare.HasSystem {
-		t.Errorf("%+v", bare)
 	}
 }

@@ -35,7 +35,7 @@ const (
 
 // describing is what is known of the device's abilities, and the way to know more.
 type describing struct {
-	known coap.Describe
+	known abilities
 	askAt time.Time // when we ask for what is missing; zero: not planned
 	asked bool      // a request is under way
 
@@ -43,6 +43,20 @@ type describing struct {
 
 	blocks []byte // of a describe that the device sends by itself in blocks
 	next   uint32 // number of the block that comes next
+}
+
+// abilities is what a Session needs of a describe for as long as the device is connected.
+type abilities struct {
+	application, system bool // these parts came
+	functions           []string
+	variables           map[string]coap.VariableType
+}
+
+func (a *abilities) add(part coap.Describe) {
+	if part.HasApplication {
+		a.application, a.functions, a.variables = true, part.Functions, part.Variables
+	}
+	a.system = a.system || part.HasSystem
 }
 
 func (s *Session) describeAfterHello(now time.Time) {
@@ -114,10 +128,10 @@ func (s *Session) describeTick(now time.Time) {
 // missing returns the parts of the describe that are not known yet.
 func (s *Session) missing() byte {
 	var flags byte
-	if !s.describing.known.HasApplication {
+	if !s.describing.known.application {
 		flags |= describeApp
 	}
-	if !s.describing.known.HasSystem {
+	if !s.describing.known.system {
 		flags |= describeSystem
 	}
 	return flags
@@ -189,7 +203,7 @@ func (s *Session) linger(now time.Time, m coap.Message, done func(time.Time, coa
 	e.deadline = until
 	e.fail = func(error) {
 		if d := s.describing.known; !s.closed && s.missing() != 0 {
-			done(until, coap.Describe{HasApplication: !d.HasApplication, HasSystem: !d.HasSystem}, nil)
+			done(until, coap.Describe{HasApplication: !d.application, HasSystem: !d.system}, nil)
 		}
 	}
 }
@@ -206,13 +220,12 @@ func parseDescribe(m coap.Message, flags byte, payload []byte) (coap.Describe, e
 	return d, nil
 }
 
-// learn merges one part into what is known, and lets requests go that waited for it.
+// learn takes one part in, and lets requests go that waited for it.
 func (s *Session) learn(now time.Time, part coap.Describe) {
 	d := &s.describing
-	d.known = d.known.Merge(part)
-	s.effects = append(s.effects, Described{Describe: d.known, Modules: part.Modules})
-	d.known = d.known.Gist()
-	if !d.known.HasApplication {
+	d.known.add(part)
+	s.effects = append(s.effects, Described{Describe: part})
+	if !d.known.application {
 		return
 	}
 	waiting := s.waiting
@@ -265,7 +278,7 @@ type waiter struct {
 // comes. When it has not come at the deadline, fail gets a Timeout.
 func (s *Session) whenDescribed(now, deadline time.Time, fail func(error), f func(now time.Time)) {
 	switch {
-	case s.describing.known.HasApplication:
+	case s.describing.known.application:
 		f(now)
 	case len(s.waiting) >= maxInFlight:
 		fail(cloud.Errorf("", cloud.Limited, "%d requests wait for the device's describe", len(s.waiting)))
@@ -314,5 +327,5 @@ func (s *Session) Metrics(now, deadline time.Time, done func(coap.Metrics, error
 
 // knowsFunction reports whether the device described a function of that name.
 func (s *Session) knowsFunction(name string) bool {
-	return slices.Contains(s.describing.known.Functions, name)
+	return slices.Contains(s.describing.known.functions, name)
 }

@@ -96,8 +96,8 @@ func recordDescribe(record cloud.Device, e Described) cloud.Device {
 	if desc.HasSystem {
 		next.AppHash, next.IMEI, next.ICCID = desc.AppHash(), desc.IMEI, desc.ICCID
 	}
-	if e.Modules != nil {
-		next.Modules = modules(e.Modules)
+	if desc.Modules != nil {
+		next.Modules = modules(desc.Modules)
 	}
 	return next
 }

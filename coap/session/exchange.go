@@ -16,10 +16,6 @@ const (
 	// lateFor is how long the token of a request that was given up stays
 	// reserved: a device has no time limit for a function's result.
 	lateFor = 10 * time.Minute
-	// seenIDs is how many message ids of the device are remembered, and seenFor
-	// for how long (RFC 7252 section 4.8.2, EXCHANGE_LIFETIME).
-	seenIDs = 64
-	seenFor = 247 * time.Second
 )
 
 // exchange is one request of ours under way. It is matched by token; by
@@ -36,14 +32,6 @@ type exchange struct {
 	fail   func(err error)
 }
 
-// seenID is one message id of the device with the reply that it got. It is small, as
-// each device that is only connected has a dozen or two.
-type seenID struct {
-	reply string // empty: none yet, or none at all
-	at    uint32 // seconds since the session began
-	id    uint16
-}
-
 // exchanges numbers our messages and keeps what is under way in both directions.
 type exchanges struct {
 	nextID    uint16
@@ -52,8 +40,7 @@ type exchanges struct {
 	inFlight  int           // exchanges that are not over
 	pings     []func(error) // callers that wait for a sign of life
 
-	ring []seenID // in order of time from at on, round and round; grows to seenIDs, then the oldest goes
-	at   int
+	answers seen // to the device's messages
 }
 
 // id returns the next message id.
@@ -211,34 +198,14 @@ func (s *Session) failAll(err error) {
 	}
 }
 
-// seen reports whether the device sent this id a short while ago, and the
-// reply it got then. A new id is remembered, in place of the oldest if that has had its time.
-func (s *Session) seen(now time.Time, id uint16) (reply string, again bool) {
-	at := uint32(now.Sub(s.started) / time.Second)
-	recent := func(r seenID) bool { return at-r.at < uint32(seenFor/time.Second) }
-	for _, r := range s.ring {
-		if r.id == id && recent(r) {
-			return r.reply, true
-		}
-	}
-	fresh := seenID{id: id, at: at}
-	if len(s.ring) < seenIDs && (len(s.ring) == 0 || recent(s.ring[s.at])) {
-		s.ring = slices.Insert(s.ring, s.at, fresh)
-	} else {
-		s.ring[s.at] = fresh
-	}
-	s.at = (s.at + 1) % len(s.ring)
-	return "", false
+// seen reports whether the device sent this id a short while ago, and the reply it got then. A new id is remembered.
+func (s *Session) seen(now time.Time, id uint16) (reply []byte, again bool) {
+	return s.answers.lookUp(uint32(now.Sub(s.started)/time.Second), id)
 }
 
 // reply sends the answer to a message of the device and keeps it for duplicates.
 func (s *Session) reply(to, answer coap.Message) {
-	b := s.send(answer)
-	for i := range s.ring {
-		if s.ring[i].id == to.ID {
-			s.ring[i].reply = string(b)
-		}
-	}
+	s.answers.replied(to.ID, s.send(answer))
 }
 
 // send encodes a message into the outbox. Only messages of ours come

@@ -256,7 +256,7 @@ func TestAnIdleDeviceIsRememberedInLittleRoom(t *testing.T) {
 		d.want(coap.Ack(ping.ID))
 		ids = append(ids, ping.ID)
 	}
-	if n := len(d.s.ring); n > 32 {
+	if n := len(d.s.answers.ring); n > 32 {
 		t.Errorf("%d ids are remembered", n)
 	}
 	for _, id := range ids[len(ids)-16:] { // of the last four minutes

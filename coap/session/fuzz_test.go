@@ -142,10 +142,10 @@ func live(t *testing.T, h coap.Hello, script []byte) {
 func (d *device) bounded() {
 	d.t.Helper()
 	s := d.s
-	if s.inFlight > maxInFlight || len(s.open) > 256 || len(s.waiting) > maxInFlight || len(s.ring) > seenIDs ||
+	if s.inFlight > maxInFlight || len(s.open) > 256 || len(s.waiting) > maxInFlight || len(s.answers.ring) > seenIDs ||
 		len(s.describing.blocks) > maxDescribe || len(s.subs) > maxSubscriptions {
 		d.t.Errorf("%d in flight, %d open, %d waiting, %d seen, %d bytes of describe, %d subscriptions",
-			s.inFlight, len(s.open), len(s.waiting), len(s.ring), len(s.describing.blocks), len(s.subs))
+			s.inFlight, len(s.open), len(s.waiting), len(s.answers.ring), len(s.describing.blocks), len(s.subs))
 	}
 	inFlight, tokens := 0, make(map[byte]bool)
 	for _, e := range s.open {

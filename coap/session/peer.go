@@ -19,8 +19,9 @@ import (
 // receivedSize bounds the messages of a device that wait for its shard. More are dropped; the device sends them again.
 const receivedSize = 64
 
-// restAfter is how far away a peer's next deadline is when its channel gives memory back.
-const restAfter = 5 * time.Minute
+// restAfter is how long nothing was done with a peer when its channel gives memory back after the next step: it takes a microsecond
+// to make its ciphers again, and they are more than all the rest of what an idle device needs.
+const restAfter = 2 * time.Second
 
 // Peer is one device over UDP: its Session, its Channel, and what waits for the shard that steps both. It implements
 // cloud.Conn while the device is online, and takes what the channel receives.
@@ -29,7 +30,6 @@ type Peer struct {
 	shard   *shard
 	channel Channel
 	begun   time.Time
-	gone    chan struct{} // closed by Close
 
 	heard    atomic.Int64 // nanoseconds from begun to the last message
 	admitted atomic.Bool
@@ -37,6 +37,7 @@ type Peer struct {
 
 	// Owned by the shard.
 	session *Session
+	stepped time.Duration // from begun to the last step
 	due     time.Time
 	place   int // in the shard's timers; -1: in none
 	keeping keeping
@@ -54,6 +55,7 @@ type Peer struct {
 	chores   []chore        // see maxChores
 	working  bool           // a goroutine does chores
 	closed   error          // why, once Close was called
+	gone     chan struct{}  // closed by Close; nil until somebody waits for it
 	notify   bool           // the device is to be told
 }
 
@@ -107,10 +109,17 @@ func (p *Peer) step(now time.Time) (due time.Time, alive bool) {
 	p.settle(now)
 	p.save()
 	due = p.session.Deadline()
-	if due.IsZero() || due.Sub(now) > restAfter {
+	p.rest(now, due)
+	return due, true
+}
+
+// rest gives the channel's memory back unless it seems to be needed soon.
+func (p *Peer) rest(now, due time.Time) {
+	since := now.Sub(p.begun)
+	if since-p.stepped > restAfter && (due.IsZero() || due.Sub(now) > restAfter) {
 		p.channel.Rest()
 	}
-	return due, true
+	p.stepped = since
 }
 
 // drain hands the session all that waits for it.
@@ -238,7 +247,17 @@ func (p *Peer) do(run command) error {
 	return nil
 }
 
-func (p *Peer) ended() <-chan struct{} { return p.gone }
+func (p *Peer) ended() <-chan struct{} {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.gone == nil {
+		p.gone = make(chan struct{})
+		if p.closed != nil {
+			close(p.gone)
+		}
+	}
+	return p.gone
+}
 
 // Call implements cloud.Conn.
 func (p *Peer) Call(ctx context.Context, function, argument string) (int32, error) {
@@ -314,7 +333,9 @@ func (p *Peer) close(err error, notify bool) {
 	p.mu.Lock()
 	if p.closed == nil {
 		p.closed, p.notify = err, notify
-		close(p.gone)
+		if p.gone != nil {
+			close(p.gone)
+		}
 	}
 	p.mu.Unlock()
 	p.wake()

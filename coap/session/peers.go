@@ -145,7 +145,6 @@ func (ps *Peers) Open(c Channel) *Peer {
 func (ps *Peers) newPeer(c Channel, now time.Time) *Peer {
 	return &Peer{
 		peers: ps, shard: ps.shards[ps.next.Add(1)%uint32(len(ps.shards))], channel: c, begun: now, place: -1,
-		gone: make(chan struct{}),
 	}
 }
 

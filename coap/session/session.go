@@ -72,12 +72,8 @@ type Effect interface{ effect() }
 // Arrived in one session means that the device began anew: its subscriptions are gone.
 type Arrived struct{ Hello coap.Hello }
 
-// Described says what the device can do: all that is known so far, but of its
-// modules only what was told just now.
-type Described struct {
-	Describe coap.Describe
-	Modules  []coap.Module // nil: it told none
-}
+// Described says what the device can do: one of the parts of its describe, or all of them.
+type Described struct{ Describe coap.Describe }
 
 // Published is an event of the device. When Confirmable, the owner calls
 // Acknowledge with Message once the event is committed or refused.
@@ -175,8 +171,8 @@ func (s *Session) Receive(now time.Time, b []byte) error {
 	}
 	if m.Type == coap.Confirmable || m.Type == coap.NonConfirmable {
 		if reply, again := s.seen(now, m.ID); again && (kind != coap.KindHello || s.udp != nil) {
-			if reply != "" {
-				s.outbox = append(s.outbox, []byte(reply))
+			if reply != nil {
+				s.outbox = append(s.outbox, reply)
 			}
 			return nil
 		}

@@ -30,7 +30,8 @@ type device struct {
 	id      uint16 // its last message id
 	sent    []coap.Message
 	effects []Effect
-	over    error // why the session ended
+	over    error         // why the session ended
+	learnt  coap.Describe // all parts that came
 }
 
 func newDevice(t *testing.T, change ...func(*Config)) *device {
@@ -61,7 +62,12 @@ func (d *device) step(err error) {
 		}
 		d.sent = append(d.sent, m)
 	}
-	d.effects = append(d.effects, d.s.Effects()...)
+	for _, e := range d.s.Effects() {
+		d.effects = append(d.effects, e)
+		if e, ok := e.(Described); ok {
+			d.learnt = merge(d.learnt, e.Describe)
+		}
+	}
 }
 
 // say gives the session a message, which may end it: see over.

@@ -7,8 +7,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/plgd-dev/go-coap/v3/message/codes"
-
 	"localcloud/coap"
 	"localcloud/keys"
 )
@@ -48,7 +46,7 @@ func (s *Session) Stored() []byte {
 	known := &s.describing.known
 	b, err := json.Marshal(stored{
 		Device: s.cfg.Device, Hello: s.hello, Subs: s.subs, KeepAlive: s.udp.keepAlive,
-		Application: known.HasApplication, System: known.HasSystem, Functions: known.Functions, Variables: known.Variables,
+		Application: known.application, System: known.system, Functions: known.functions, Variables: known.variables,
 	})
 	if err != nil {
 		panic("session: " + err.Error()) // nothing in it can fail
@@ -66,27 +64,18 @@ func (s *Session) Counters(b []byte, message int) []byte {
 	b = append(b, storedVersion, flags)
 	b = append(binary.BigEndian.AppendUint16(b, s.nextID), s.nextToken)
 	room := storedIDs
-	for i := len(s.ring); i > 0 && room > 0; i-- { // the latest first
-		r := &s.ring[(s.at+i-1)%len(s.ring)]
-		code, answered := answerCode(r.reply)
-		if answered || int(r.id) == message {
-			b = append(binary.BigEndian.AppendUint16(b, r.id), code)
+	s.answers.latest(func(r seenID) bool {
+		if r.reply == acknowledged || int(r.id) == message {
+			b = append(binary.BigEndian.AppendUint16(b, r.id), r.code)
 			room--
 		}
-	}
+		return room > 0
+	})
 	return b
 }
 
 // none is no message for Counters.
 const none = -1
-
-// answerCode returns the code of an acknowledgement without token and payload. Others are given again when they are asked for again.
-func answerCode(reply string) (code byte, ok bool) {
-	if len(reply) != 4 {
-		return 0, false
-	}
-	return reply[1], true
-}
 
 var errStored = errors.New("what was stored of the session is damaged")
 
@@ -105,18 +94,11 @@ func Resume(now time.Time, cfg Config, storedSession, counters []byte) (*Session
 	s.nextID = binary.BigEndian.Uint16(counters[2:]) + idsAhead
 	s.nextToken = counters[4] + tokensAhead
 	for c := counters[countersHeader:]; len(c) > 0; c = c[3:] {
-		id := binary.BigEndian.Uint16(c)
-		ack, err := coap.AckCode(id, nil, codes.Code(c[2])).Append(nil)
-		if err != nil {
-			return nil, fmt.Errorf("%w: %w", errStored, err)
-		}
-		s.ring = append(s.ring, seenID{id: id, reply: string(ack)})
+		s.answers.ring = append(s.answers.ring, seenID{id: binary.BigEndian.Uint16(c), code: c[2], reply: acknowledged})
 	}
 	s.hello, s.greeted, s.subs = st.Hello, true, st.Subs
 	s.limits = coap.LimitsFor(st.Hello, true)
-	s.describing.known = coap.Describe{
-		HasApplication: st.Application, HasSystem: st.System, Functions: st.Functions, Variables: st.Variables,
-	}
+	s.describing.known = abilities{application: st.Application, system: st.System, functions: st.Functions, variables: st.Variables}
 	s.udp.keepAlive, s.udp.away, s.udp.left = st.KeepAlive, true, counters[1]&flagAway != 0
 	if s.missing() != 0 {
 		s.describing.askAt = now

@@ -92,8 +92,8 @@ func (s *Session) beforeHello(now time.Time, kind coap.Kind, m coap.Message) err
 	reply, again := s.seen(now, m.ID)
 	switch {
 	case again:
-		if reply != "" {
-			s.outbox = append(s.outbox, []byte(reply))
+		if reply != nil {
+			s.outbox = append(s.outbox, reply)
 		}
 		return nil
 	case kind == coap.KindTime && s.isKnown():
@@ -126,6 +126,7 @@ func (s *Session) Admit(now time.Time, cfg Config) {
 		return
 	}
 	s.cfg.Device, s.cfg.Name, s.cfg.IP = cfg.Device, cfg.Name, cfg.IP
+	s.cfg.Known = nil // nobody asks any more
 	h := *s.udp.hello
 	s.udp.hello = nil
 	s.welcome(now, s.udp.asking, h)
@@ -135,20 +136,12 @@ func (s *Session) Admit(now time.Time, cfg Config) {
 func (s *Session) Refuse() {
 	s.udp.hello = nil
 	s.udp.refused = s.heard
-	s.forget(s.udp.asking.ID)
+	s.answers.forget(s.udp.asking.ID)
 }
 
 // Unanswered forgets a message of the device that its owner could not take in, so that the device's
 // next transmission of it counts as the first.
-func (s *Session) Unanswered(message uint16) { s.forget(message) }
-
-func (x *exchanges) forget(id uint16) {
-	for i := range x.ring {
-		if x.ring[i].id == id && x.ring[i].reply == "" {
-			x.ring[i].at -= uint32(seenFor / time.Second) // it has had its time
-		}
-	}
-}
+func (s *Session) Unanswered(message uint16) { s.answers.forget(message) }
 
 // begin learns what can be learned from a Hello.
 func (r *reliability) begin(h coap.Hello) {

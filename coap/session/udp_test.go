@@ -491,8 +491,8 @@ func TestRecordedDevicesOverUDPGetTheAnswersThatTheyAccepted(t *testing.T) {
 		if compared < 12 {
 			t.Errorf("only %d answers were compared", compared)
 		}
-		if known := d.s.describing.known; !known.HasApplication || !known.HasSystem || len(d.s.Subscriptions()) < 5 {
-			t.Errorf("described %v, %v; %d subscriptions", known.HasApplication, known.HasSystem, len(d.s.Subscriptions()))
+		if known := d.s.describing.known; !known.application || !known.system || len(d.s.Subscriptions()) < 5 {
+			t.Errorf("described %v, %v; %d subscriptions", known.application, known.system, len(d.s.Subscriptions()))
 		}
 	})
 }

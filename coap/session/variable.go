@@ -12,7 +12,7 @@ import (
 func (s *Session) Variable(now, deadline time.Time, name string, done func(any, error)) {
 	fail := func(err error) { done(nil, err) }
 	s.whenDescribed(now, deadline, fail, func(now time.Time) {
-		kind, ok := s.describing.known.Variables[name]
+		kind, ok := s.describing.known.variables[name]
 		switch {
 		case !ok: // asking would make old firmware read address 0
 			fail(cloud.Errorf("", cloud.NotExist, "Variable not found"))

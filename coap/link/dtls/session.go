@@ -64,14 +64,26 @@ func (s *Session) String() string { return fmt.Sprintf("session %x", s.cid) }
 // Rest gives memory back until the next record.
 func (s *Session) Rest() { s.in, s.out = nil, nil }
 
-func (s *Session) ciphers() (in, out *ccm) {
-	if s.in == nil {
-		s.in, s.out = s.keys.client(), s.keys.server()
-		if !s.server {
-			s.in, s.out = s.out, s.in
-		}
+// sealer and opener return the ciphers of what we send and of what comes.
+func (s *Session) sealer() *ccm {
+	if s.out == nil {
+		s.out = s.cipher(s.server)
 	}
-	return s.in, s.out
+	return s.out
+}
+
+func (s *Session) opener() *ccm {
+	if s.in == nil {
+		s.in = s.cipher(!s.server)
+	}
+	return s.in
+}
+
+func (s *Session) cipher(ofServer bool) *ccm {
+	if ofServer {
+		return s.keys.server()
+	}
+	return s.keys.client()
 }
 
 // seal appends one record with content of that type to b. What a device sends carries the CID, if there is one:
@@ -109,8 +121,7 @@ func (s *Session) seal(b []byte, kind byte, content []byte) ([]byte, error) {
 			b = append(b, 0)
 		}
 	}
-	_, out := s.ciphers()
-	tag := out.seal(&explicit, b[at:], s.additional(&r, inner))
+	tag := s.sealer().seal(&explicit, b[at:], s.additional(&r, inner))
 	return append(b, tag[:]...), nil
 }
 
@@ -129,8 +140,7 @@ func (s *Session) open(r *record) (kind byte, content []byte, newest bool, err e
 	}
 	explicit := [explicitSize]byte(r.body)
 	text := r.body[explicitSize : len(r.body)-tagSize]
-	in, _ := s.ciphers()
-	if err := in.open(&explicit, text, r.body[len(r.body)-tagSize:], s.additional(r, len(text))); err != nil {
+	if err := s.opener().open(&explicit, text, r.body[len(r.body)-tagSize:], s.additional(r, len(text))); err != nil {
 		return 0, nil, false, err
 	}
 	kind = r.kind
