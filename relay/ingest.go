@@ -150,7 +150,7 @@ func (r *Relay) begin(who admission, name, kind string, from netip.Addr, down *d
 	}
 	r.counts.accepted.Add(1)
 	if who.called {
-		r.remember(device)
+		r.remember(device, from)
 	}
 	r.log.Info("device streams", "device", device, "stream", name, "by", kind, "address", from.String())
 	return s

@@ -275,6 +275,9 @@ func (r *Relay) callUntilDone(device string, c *calling, delay time.Duration) {
 		if announced == "" {
 			announced = r.recordLocked(device).Announced // the last time
 		}
+		if at := r.state.get().At[device]; announced == "" && at.IsValid() {
+			announced = at.String()
+		}
 		wanted := c.asked
 		c.asked = false
 		s := r.liveliestLocked(device)
@@ -296,12 +299,12 @@ func (r *Relay) call(device, announced string) bool {
 	defer cancel()
 	d, err := r.Cloud.Device(ctx, device)
 	if err != nil {
-		r.callFailed(device, err)
+		r.callFailed(device, fmt.Errorf("the cloud does not say where it is: %v", err)) // and not that it has no function
 		return false
 	}
 	from := expected(d, announced)
 	if len(from) == 0 && !r.AnyAddress {
-		r.callFailed(device, fmt.Errorf("the address it announced is none: %q", printable(announced)))
+		r.callFailed(device, fmt.Errorf("nobody knows its address: it announced %q", printable(announced)))
 		return false
 	}
 	ours, err := r.addressFor(d, announced)

@@ -245,6 +245,13 @@ func TestAfterARestartKnownDevicesAreCalledAtOnce(t *testing.T) {
 		t.Errorf("called is %+v", c)
 	}
 	w.notCalled()
+
+	w.stop()
+	w.cloud.address = netip.Addr{} // a cloud elsewhere does not tell where its devices are
+	w.start("127.0.0.1:0", in)
+	if c := w.called(); c.device != photon || !strings.HasPrefix(c.argument, "127.0.0.1,") {
+		t.Errorf("called is %+v", c)
+	}
 }
 
 func TestADeviceThatIsNotAllowedIsNotCalled(t *testing.T) {

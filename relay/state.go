@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"io/fs"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"slices"
@@ -16,6 +17,7 @@ type remembered struct {
 	Allowed []string               `json:"allowed,omitempty"`
 	Blocked []string               `json:"blocked,omitempty"`
 	Known   []string               `json:"known,omitempty"` // used the relay; the last one last
+	At      map[string]netip.Addr  `json:"at,omitempty"`    // where each of them came from the last time
 	Public  map[string]Publication `json:"public,omitempty"`
 	Always  []string               `json:"record,omitempty"` // channels that are recorded whenever there are lines
 
@@ -123,21 +125,32 @@ func (s *store) allows(device string) bool {
 // knows reports whether the device used the relay before.
 func (s *store) knows(device string) bool { return slices.Contains(s.get().Known, device) }
 
-// remember notes that a device uses the relay.
-func (r *Relay) remember(device string) {
-	if r.state.knows(device) {
+// remember notes that a device uses the relay, and from where: a cloud
+// elsewhere does not tell where its devices are.
+func (r *Relay) remember(device string, from netip.Addr) {
+	if r.state.knows(device) && r.state.get().At[device] == from {
 		return
 	}
 	err := r.state.change(func(v *remembered) error {
+		v.forget(device)
 		if len(v.Known) >= maxKnown {
-			v.Known = v.Known[1:]
+			v.forget(v.Known[0])
 		}
 		v.Known = append(v.Known, device)
+		if v.At == nil {
+			v.At = make(map[string]netip.Addr)
+		}
+		v.At[device] = from
 		return nil
 	})
 	if err != nil {
 		r.log.Warn("not remembered that the device uses the relay", "device", device, "err", err)
 	}
+}
+
+func (v *remembered) forget(device string) {
+	v.Known = slices.DeleteFunc(v.Known, func(id string) bool { return id == device })
+	delete(v.At, device)
 }
 
 // forget ends asking a device back that no longer has the function.
@@ -146,7 +159,7 @@ func (r *Relay) forget(device string) {
 		return
 	}
 	err := r.state.change(func(v *remembered) error {
-		v.Known = slices.DeleteFunc(v.Known, func(id string) bool { return id == device })
+		v.forget(device)
 		return nil
 	})
 	if err != nil {
