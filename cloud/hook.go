@@ -144,7 +144,7 @@ const (
 	HookRetried   HookResult = "retry"   // failed, and is tried again
 	HookSkipped   HookResult = "skipped" // not tried, since too many failed before; tried again later
 	HookFailed    HookResult = "error"   // failed, and nobody tries again: a dead letter
-	HookDropped   HookResult = "dropped" // never tried: too much waits, or the cloud stopped; a dead letter
+	HookDropped   HookResult = "dropped" // given up without a try: too much waits, or the cloud was off for too long; a dead letter
 )
 
 // HookDelivery is one try to deliver an event by a webhook.
@@ -169,7 +169,7 @@ type HookCounts struct {
 	Delivered uint64 `json:"success"`
 	Failed    uint64 `json:"error"`   // tries that failed
 	Skipped   uint64 `json:"skipped"` // tries that were put off, since too many failed before
-	Dead      uint64 `json:"dead"`    // events that are given up
+	Dead      uint64 `json:"dead"`    // events that are given up, those before the start included that are still remembered
 	Waiting   int    `json:"waiting"` // events that wait now, those for another try included
 	Asleep    bool   `json:"asleep"`  // too many failed in a row: one try a minute
 }
@@ -178,5 +178,5 @@ type HookCounts struct {
 type HookRecord struct {
 	Counts HookCounts     `json:"counts"`
 	Latest []HookDelivery `json:"latest"` // whatever their result
-	Dead   []HookDelivery `json:"dead"`   // the last try of events that are given up
+	Dead   []HookDelivery `json:"dead"`   // the last try of events that are given up; kept over a restart
 }

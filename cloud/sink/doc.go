@@ -21,7 +21,9 @@
 //
 // The record of what was delivered is in memory, bounded for each hook: it
 // is there to find a mistake within minutes, and a write to the disk for each request would
-// wear SD cards and slow the events themselves. After a restart it is empty.
-// What still waited when the cloud stopped is not sent later: nobody would expect it any more,
-// and the event itself is in the log.
+// wear SD cards and slow the events themselves.
+//
+// What still waits when the cloud stops, and the dead letters, are written to one file and taken up at the next start
+// (backlog.go); an event that is a day old by then becomes a dead letter. A kill or a power cut loses what waited at that
+// moment: the events themselves are in the log.
 package sink

@@ -32,6 +32,8 @@ type job struct {
 	skips   int  // how often it was put off
 	sent    bool // hook-sent is published
 	errored bool // hook-error is published
+
+	due time.Time // when it is tried again, by the cloud's clock; zero: at once
 }
 
 // lane is where the events for one hook wait. Guarded by Sink.mu.
@@ -59,35 +61,24 @@ func (s *Sink) laneLocked(id cloud.HookID) *lane {
 func (s *Sink) enqueue(j *job) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.enqueueLocked(j)
+}
+
+func (s *Sink) enqueueLocked(j *job) {
 	l := s.laneLocked(j.hook)
-	switch {
-	case s.stopped:
-		return
-	case len(l.waiting)+len(l.later) >= laneSize:
-		d := deliveryOf(j, time.Now())
-		d.Result, d.Error = cloud.HookDropped, "too many events wait for this webhook"
-		l.record.add(d)
+	if len(l.waiting)+len(l.later) >= laneSize {
+		s.giveUpLocked(j, "too many events wait for this webhook")
 		return
 	}
 	l.waiting = append(l.waiting, j)
-	if l.running < perHook {
+	if l.running < perHook && !s.stopped {
 		l.running++
 		s.busy.Add(1)
 		go s.work(l)
 	}
 }
 
-// giveUp drops all that waits and returns how much it was.
-func (l *lane) giveUp() int {
-	n := len(l.waiting) + len(l.later)
-	for _, timer := range l.later {
-		timer.Stop()
-	}
-	l.waiting, l.later = nil, make(map[*job]*time.Timer)
-	return n
-}
-
-// work delivers what waits in a lane until nothing does.
+// work delivers what waits in a lane until nothing does, or the cloud stops.
 func (s *Sink) work(l *lane) {
 	defer s.busy.Done()
 	for j := s.next(l); j != nil; j = s.next(l) {
@@ -100,7 +91,7 @@ func (s *Sink) work(l *lane) {
 func (s *Sink) next(l *lane) *job {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	if len(l.waiting) == 0 {
+	if len(l.waiting) == 0 || s.stopped {
 		l.running--
 		return nil
 	}
@@ -129,7 +120,7 @@ func (s *Sink) forget(id cloud.HookID, exists bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if l := s.lanes[id]; l != nil && !exists {
-		l.giveUp()
+		l.takeAll()
 		delete(s.lanes, id)
 	}
 }
@@ -157,28 +148,31 @@ func (s *Sink) finish(l *lane, j *job, d cloud.HookDelivery, failed *failure) {
 	switch {
 	case failed == nil:
 		l.inARow, l.sleeping = 0, time.Time{}
-	case failed == errAsleep:
+	case s.ctx.Err() != nil && failed.retry: // the stop cut it short: that is nobody's failure
+		d.Result, d.Error = cloud.HookRetried, "the cloud stopped before there was an answer"
+		l.waiting = append(l.waiting, j)
 	default:
-		if l.inARow++; l.inARow == maxInARow {
-			l.sleeping = time.Now().Add(sleepTime)
-			s.Logger.Warn("webhook sleeps after too many errors", "hook", string(j.hook), "errors", l.inARow, "err", failed.text)
-		}
-	}
-	if failed != nil {
-		delay, again := j.again(failed)
-		switch {
-		case s.stopped:
-			d.Result = cloud.HookDropped
-		case again && failed == errAsleep:
-			d.Result = cloud.HookSkipped
-		case again:
+		s.countLocked(l, j, failed)
+		if delay, again := j.again(failed); again {
 			d.Result = cloud.HookRetried
-		}
-		if again && !s.stopped {
+			if failed == errAsleep {
+				d.Result = cloud.HookSkipped
+			}
 			s.laterLocked(l, j, delay)
 		}
 	}
 	l.record.add(d)
+}
+
+// countLocked notes a failure, after many of which the hook sleeps.
+func (s *Sink) countLocked(l *lane, j *job, failed *failure) {
+	if failed == errAsleep {
+		return
+	}
+	if l.inARow++; l.inARow == maxInARow {
+		l.sleeping = time.Now().Add(sleepTime)
+		s.Logger.Warn("webhook sleeps after too many errors", "hook", string(j.hook), "errors", l.inARow, "err", failed.text)
+	}
 }
 
 // again returns how long to wait for the next try, if there is one.
@@ -199,13 +193,14 @@ func (j *job) again(failed *failure) (time.Duration, bool) {
 }
 
 func (s *Sink) laterLocked(l *lane, j *job, delay time.Duration) {
+	j.due = s.Hub.Clock().Now().Add(delay)
 	l.later[j] = time.AfterFunc(delay, func() {
 		s.mu.Lock()
-		_, waits := l.later[j]
-		delete(l.later, j)
-		s.mu.Unlock()
-		if waits {
-			s.enqueue(j)
+		defer s.mu.Unlock()
+		if _, waits := l.later[j]; waits {
+			delete(l.later, j)
+			j.due = time.Time{}
+			s.enqueueLocked(j)
 		}
 	})
 }

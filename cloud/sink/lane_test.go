@@ -189,7 +189,7 @@ func TestStopEndsRequestsAndTimers(t *testing.T) {
 		if took := time.Since(began); took > graceTime {
 			t.Errorf("it took %v", took)
 		}
-		if r := w.sink.Record(slow); r.Latest[0].Result != cloud.HookDropped || r.Counts.Waiting != 0 {
+		if r := w.sink.Record(slow); r.Latest[0].Result != cloud.HookRetried || r.Counts.Waiting != 0 || r.Counts.Dead != 0 {
 			t.Errorf("the record is %+v", r)
 		}
 		w.publish(lamp, "e", "x") // nobody listens

@@ -24,6 +24,9 @@ type Config struct {
 	// webhooks reach only when the owner allows it. May be nil.
 	Own func(netip.AddrPort) bool
 
+	// Backlog keeps what waits while the cloud is off.
+	Backlog Backlog
+
 	// Transport replaces the connections, and with them the guard over addresses. Only tests set it.
 	Transport http.RoundTripper
 }
@@ -70,10 +73,12 @@ func New(c Config) *Sink {
 	return s
 }
 
-// Run delivers until ctx ends, then waits a moment for the requests under way. It can run once.
+// Run delivers what waited at the last stop and what comes, until ctx ends. Then it waits a moment for the
+// requests under way, and keeps the rest for the next time. It can run once.
 func (s *Sink) Run(ctx context.Context) error {
 	sub := s.Hub.Subscribe(cloud.Filter{AllOwners: true}, s)
 	defer s.stop()
+	s.resume()
 	defer s.Hub.Unsubscribe(sub)
 	for {
 		select {
@@ -85,22 +90,19 @@ func (s *Sink) Run(ctx context.Context) error {
 	}
 }
 
-// stop ends all lanes.
+// stop ends all lanes, and saves what is in them.
 func (s *Sink) stop() {
+	for len(s.queue) > 0 { // nothing is added any more
+		s.dispatch(<-s.queue)
+	}
 	s.mu.Lock()
 	s.stopped = true
-	waiting := len(s.queue)
-	for _, l := range s.lanes {
-		waiting += l.giveUp()
-	}
 	s.mu.Unlock()
-	if waiting > 0 {
-		s.Logger.Warn("events for webhooks are not delivered, because the cloud stops", "events", waiting)
-	}
 	timer := time.AfterFunc(graceTime, s.cancel)
 	s.busy.Wait()
 	timer.Stop()
 	s.cancel()
+	s.save()
 	s.closeIdle()
 }
 

@@ -27,7 +27,27 @@ type world struct {
 	end   context.CancelFunc
 	ended chan struct{}
 	heard *ear // what ann hears
+
+	transport http.RoundTripper
+	backlog   memory
 }
+
+// memory is a Backlog that can fail.
+type memory struct {
+	text []byte
+	err  error
+}
+
+// Save implements Backlog.
+func (m *memory) Save(text []byte) error {
+	if m.err == nil {
+		m.text = text
+	}
+	return m.err
+}
+
+// Load implements Backlog.
+func (m *memory) Load() ([]byte, error) { return m.text, m.err }
 
 const (
 	ann, bob = cloud.UserID("a"), cloud.UserID("b")
@@ -39,7 +59,7 @@ var lamp, fan = keys.DeviceID{0xe0, 11: 1}, keys.DeviceID{0xe0, 11: 2}
 // newWorld starts a cloud whose hooks go to a transport; nil: over real connections.
 func newWorld(t *testing.T, transport http.RoundTripper) *world {
 	t.Helper()
-	w := &world{T: t, store: store.OpenMemory(store.Options{}), ended: make(chan struct{})}
+	w := &world{T: t, store: store.OpenMemory(store.Options{}), transport: transport}
 	r := w.store.Registry()
 	w.hub = cloud.NewHub(r, w.store.Events(), slog.New(slog.DiscardHandler))
 	for id, owner := range map[keys.DeviceID]cloud.UserID{lamp: ann, fan: bob} {
@@ -51,20 +71,28 @@ func newWorld(t *testing.T, transport http.RoundTripper) *world {
 			t.Fatal(err)
 		}
 	}
-	w.sink = New(Config{Hub: w.hub, Registry: r, Logger: slog.New(slog.DiscardHandler), Transport: transport})
-	ctx, end := context.WithCancel(context.Background())
-	w.end = end
 	w.heard = w.listen(ann)
-	go func() {
-		defer close(w.ended)
-		w.sink.Run(ctx)
-	}()
-	w.eventually("the sink listens", func() bool { return w.hub.Totals().Listeners == 2 })
+	w.start()
 	t.Cleanup(func() {
 		w.stop()
 		w.store.Close()
 	})
 	return w
+}
+
+// start starts a sink, as the program does; also again after stop.
+func (w *world) start() {
+	w.Helper()
+	w.sink = New(Config{
+		Hub: w.hub, Registry: w.store.Registry(), Logger: slog.New(slog.DiscardHandler), Backlog: &w.backlog, Transport: w.transport,
+	})
+	ctx, end := context.WithCancel(context.Background())
+	w.end, w.ended = end, make(chan struct{})
+	go func() {
+		defer close(w.ended)
+		w.sink.Run(ctx)
+	}()
+	w.eventually("the sink listens", func() bool { return w.hub.Totals().Listeners == 2 })
 }
 
 func (w *world) stop() {

@@ -66,7 +66,9 @@ func openParts(dir string, c partsConfig) (*parts, error) {
 	if c.tuning != nil {
 		tuned = c.tuning(s)
 	}
-	p.sink = sink.New(sink.Config{Hub: p.hub, Registry: s.Registry(), Own: c.own, Logger: c.logger})
+	p.sink = sink.New(sink.Config{
+		Hub: p.hub, Registry: s.Registry(), Own: c.own, Logger: c.logger, Backlog: store.Backlog(filepath.Join(dir, "webhooks.json")),
+	})
 	p.api = api.New(api.Config{
 		Hub: p.hub, Registry: s.Registry(), Accounts: p.accounts, Knocks: p.knocks, Webhooks: p.sink,
 		Dump:       s.Registry().Dump,
