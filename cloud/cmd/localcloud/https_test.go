@@ -88,6 +88,9 @@ func TestHTTPSWithTheCloudsOwnAuthority(t *testing.T) {
 			t.Errorf("as %s: %s %s %s", host, resp.Proto, resp.Status, body)
 		}
 	}
+	if _, body := get(t, client, "https://api.particle.io/v1/devices/nope", token); !strings.Contains(body, "https://api.particle.io/v1/devices") {
+		t.Errorf("it does not know that it speaks HTTPS: %s", body)
+	}
 	if _, err := client.Get("https://cloud.example/v1/user"); err == nil || !strings.Contains(err.Error(), "not cloud.example") {
 		t.Errorf("by a name that is not its own: %v", err)
 	}

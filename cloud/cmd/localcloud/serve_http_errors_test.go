@@ -2,6 +2,8 @@ package main
 
 import (
 	"bufio"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"io"
 	"net"
@@ -13,7 +15,24 @@ import (
 
 // What net/http refuses by itself is answered in JSON like everything else.
 func TestErrorsBeforeAnyHandlerAreJSON(t *testing.T) {
-	s := serve(t, t.TempDir())
+	data := t.TempDir()
+	s := serve(t, data, "--https", "127.0.0.1:0")
+	roots := x509.NewCertPool()
+	if !roots.AppendCertsFromPEM([]byte(command(t, "https", "ca", "--data", data))) {
+		t.Fatal("no certificate")
+	}
+	plain := func() (net.Conn, error) { return net.Dial("tcp", s.HTTP) }
+	secure := func() (net.Conn, error) { return tls.Dial("tcp", s.HTTPS, &tls.Config{RootCAs: roots}) }
+	t.Run("HTTP", func(t *testing.T) { errorsAreJSON(t, plain) })
+	t.Run("HTTPS", func(t *testing.T) { errorsAreJSON(t, secure) })
+	t.Run("HTTP where HTTPS is", func(t *testing.T) {
+		for _, request := range []string{"GET /v1/devices HTTP/1.1\r\nHost: x\r\n\r\n", "DELETE /v1/devices/x HTTP/1.1\r\nHost: x\r\n\r\n"} {
+			isJSON(t, request, request, 400, func() (net.Conn, error) { return net.Dial("tcp", s.HTTPS) })
+		}
+	})
+}
+
+func errorsAreJSON(t *testing.T, dial func() (net.Conn, error)) {
 	for what, test := range map[string]struct {
 		request string
 		status  int
@@ -27,30 +46,35 @@ func TestErrorsBeforeAnyHandlerAreJSON(t *testing.T) {
 		"a transfer nobody speaks": {"POST /v1/devices HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: magic\r\n\r\n", 501},
 		"an ordinary error":        {"GET /nope HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n", 404},
 	} {
-		nc, err := net.Dial("tcp", s.HTTP)
-		if err != nil {
-			t.Fatal(err)
-		}
-		nc.SetDeadline(time.Now().Add(bound))
-		go io.WriteString(nc, test.request)
-		resp, err := http.ReadResponse(bufio.NewReader(nc), nil)
-		if err != nil {
-			t.Errorf("%s: %v", what, err)
-			nc.Close()
-			continue
-		}
-		body, _ := io.ReadAll(resp.Body) // huge headers may end in a reset
-		nc.Close()
-		var failure struct {
-			OK          *bool
-			Error       string
-			Description string `json:"error_description"`
-			Errors      []string
-		}
-		err = json.Unmarshal(body, &failure)
-		if err != nil || resp.StatusCode != test.status || failure.OK == nil || *failure.OK || failure.Error == "" || failure.Description == "" || len(failure.Errors) != 1 ||
-			resp.Header.Get("Content-Type") != "application/json; charset=utf-8" || resp.Header.Get("Access-Control-Allow-Origin") != "*" {
-			t.Errorf("%s: %s %v %q, %v", what, resp.Status, resp.Header, body, err)
-		}
+		isJSON(t, what, test.request, test.status, dial)
+	}
+}
+
+// isJSON sends a request that is refused, and looks at the answer.
+func isJSON(t *testing.T, what, request string, status int, dial func() (net.Conn, error)) {
+	t.Helper()
+	nc, err := dial()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer nc.Close()
+	nc.SetDeadline(time.Now().Add(bound))
+	go io.WriteString(nc, request)
+	resp, err := http.ReadResponse(bufio.NewReader(nc), nil)
+	if err != nil {
+		t.Errorf("%s: %v", what, err)
+		return
+	}
+	body, _ := io.ReadAll(resp.Body) // huge headers may end in a reset
+	var failure struct {
+		OK          *bool
+		Error       string
+		Description string `json:"error_description"`
+		Errors      []string
+	}
+	err = json.Unmarshal(body, &failure)
+	if err != nil || resp.StatusCode != status || failure.OK == nil || *failure.OK || failure.Error == "" || failure.Description == "" || len(failure.Errors) != 1 ||
+		resp.Header.Get("Content-Type") != "application/json; charset=utf-8" || resp.Header.Get("Access-Control-Allow-Origin") != "*" {
+		t.Errorf("%s: %s %v %q, %v", what, resp.Status, resp.Header, body, err)
 	}
 }

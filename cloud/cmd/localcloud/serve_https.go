@@ -140,7 +140,7 @@ func (s *server) openHTTPS(c settings) error {
 func (s *server) httpListeners() []net.Listener {
 	all := []net.Listener{jsonErrors{s.httpSocket}}
 	if s.httpsSocket != nil {
-		all = append(all, tls.NewListener(s.httpsSocket, s.certificates.config()))
+		all = append(all, jsonErrors{tls.NewListener(s.httpsSocket, s.certificates.config())})
 	}
 	return all
 }
