@@ -104,10 +104,10 @@ type site struct {
 	foreign       string // a device of the owner
 }
 
-func startSite(t *testing.T) *site {
+func startSite(t *testing.T, more ...string) *site {
 	t.Helper()
 	s := &site{program: buildProgram(t), data: t.TempDir(), foreign: "e00fce6800000000000000ff"}
-	s.start(t)
+	s.start(t, more...)
 	s.key = filepath.Join(t.TempDir(), "server.pem")
 	if err := os.WriteFile(s.key, []byte(output(t, "", s.program, "keys", "export", "--data", s.data)), 0o600); err != nil {
 		t.Fatal(err)
@@ -179,6 +179,7 @@ type cli struct {
 	*site
 	version  cliVersion
 	home     string
+	env      []string // more than its home
 	user     string
 	password string
 	token    string // ours, to look at what it did
@@ -197,6 +198,7 @@ func (c *cli) command(args ...string) *exec.Cmd {
 func (c *cli) prepare(cmd *exec.Cmd) *exec.Cmd {
 	cmd.Dir = c.home
 	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + c.home, "home=" + c.home, "PARTICLE_DISABLE_UPDATE=true", "TERM=dumb"}
+	cmd.Env = append(cmd.Env, c.env...)
 	return cmd
 }
 
@@ -386,7 +388,7 @@ func (c *cli) useDevices() {
 
 	monitor := start(c.T, c.command("monitor", c.name, "temp", "--delay", "500"))
 	for range 2 {
-		c.line(monitor, "21.5")
+		monitor.want(c.T, "21.5")
 	}
 	monitor.cmd.Process.Kill()
 
@@ -466,30 +468,11 @@ func (c *cli) subscribe(prefix string) []string {
 	return args
 }
 
-// line reads what a process prints until a line has the words.
-func (c *cli) line(p *process, words string) string {
-	c.Helper()
-	late := time.After(soon)
-	for {
-		select {
-		case line, more := <-p.lines:
-			if !more {
-				c.Fatalf("%s ended and did not say %q\n%s", p.name, words, p.said.String())
-			}
-			if strings.Contains(line, words) {
-				return line
-			}
-		case <-late:
-			c.Fatalf("%s does not say %q", p.name, words)
-		}
-	}
-}
-
 func (c *cli) useEvents() {
 	p := start(c.T, c.command(c.subscribe("ev")...))
 	c.hear(p, c.version.name+"/ev/probe")
 	c.ok("publish " + c.version.name + "/ev/cli hello")
-	c.line(p, `"hello"`)
+	p.want(c.T, `"hello"`)
 	p.cmd.Process.Kill()
 }
 
@@ -521,7 +504,7 @@ func (c *cli) wait40SecondsForAnEvent() {
 		<-time.After(40*time.Second - time.Since(c.idleSince))
 	}
 	c.request(c.T, c.token, "POST", "/v1/devices/events", `{"name":"`+c.version.name+`/late","data":"at last"}`)
-	c.line(c.idle, `"at last"`)
+	c.idle.want(c.T, `"at last"`)
 	c.idle.cmd.Process.Kill()
 }
 

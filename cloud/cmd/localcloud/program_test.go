@@ -123,6 +123,25 @@ func (p *process) next(t *testing.T, v any) {
 	}
 }
 
+// want reads lines until one has the words.
+func (p *process) want(t *testing.T, words string) {
+	t.Helper()
+	var read []string
+	for late := time.After(soon); ; {
+		select {
+		case line, more := <-p.lines:
+			if strings.Contains(line, words) {
+				return
+			}
+			if read = append(read, line); !more {
+				t.Fatalf("%s ended and did not say %q but %q\n%s", p.name, words, read, p.said.String())
+			}
+		case <-late:
+			t.Fatalf("%s does not say %q but %q", p.name, words, read)
+		}
+	}
+}
+
 // send writes v as a line of JSON.
 func (p *process) send(v any) error {
 	b, err := json.Marshal(v)
