@@ -52,6 +52,9 @@ type Device struct {
 	ServerAddress  string    `json:"server_address,omitempty"` // ours, as the device reached it last
 	SafeMode       bool      `json:"safe_mode,omitempty"`
 
+	// ServerKey is the server's key by which the device knew this cloud when it last shook hands; empty: not known.
+	ServerKey keys.Fingerprint `json:"server_key,omitempty"`
+
 	// What it can do, from its describe message; nil until it was described.
 	Functions []string          `json:"functions,omitempty"`
 	Variables map[string]string `json:"variables,omitempty"` // name to "bool", "int32", "double" or "string"

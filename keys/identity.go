@@ -28,6 +28,12 @@ const (
 type Identity struct {
 	TCP *rsa.PrivateKey   // RSA-2048, see CheckServerRSA
 	UDP *ecdsa.PrivateKey // P-256
+
+	// The keys that are being rotated out and are honoured until then; nil: none. See Keyring.
+	OldTCP *rsa.PrivateKey
+	OldUDP *ecdsa.PrivateKey
+	// Former are the public halves of keys that are no longer honoured, the oldest first.
+	Former []ServerKey
 }
 
 // CheckServerRSA reports why boards could not use key as the server's TCP key, nil if they can: they read 256 bytes of
@@ -77,7 +83,22 @@ func OpenIdentity(dir string) (id Identity, created bool, err error) {
 	if err != nil {
 		return Identity{}, madeTCP || madeUDP, fmt.Errorf("identity: %w", err)
 	}
-	return Identity{TCP: tcp, UDP: udp}, madeTCP || madeUDP, nil
+	id = Identity{TCP: tcp, UDP: udp}
+	return id, madeTCP || madeUDP, id.readRotation(dir)
+}
+
+// readRotation adds the keys that are being rotated out, and those that were.
+func (id *Identity) readRotation(dir string) (err error) {
+	if id.OldTCP, err = readOld(filepath.Join(dir, oldTCPKeyFile), parseTCP, id.TCP); err != nil {
+		return fmt.Errorf("identity: %w", err)
+	}
+	if id.OldUDP, err = readOld(filepath.Join(dir, oldUDPKeyFile), parseUDP, id.UDP); err != nil {
+		return fmt.Errorf("identity: %w", err)
+	}
+	if id.Former, err = readFormer(dir); err != nil {
+		return fmt.Errorf("identity: %w", err)
+	}
+	return nil
 }
 
 // openKey reads the key at path, or makes and stores one if there is no such file.

@@ -205,6 +205,8 @@ var may = []struct {
 	{"GET /v1/localcloud/doctor", "/v1/localcloud/doctor", "", [8]int{400, 401, 403, 403, 403, 403, 403, 200}},
 	{"GET /v1/localcloud/devices/{id}/doctor", "/v1/localcloud/devices/lamp/doctor", "", [8]int{400, 401, 403, 403, 403, 403, 403, 200}},
 	{"GET /v1/localcloud/connect", "/v1/localcloud/connect", "", [8]int{400, 401, 403, 403, 403, 403, 403, 200}},
+	{"GET /v1/localcloud/keys", "/v1/localcloud/keys", "", [8]int{400, 401, 200, 200, 200, 200, 200, 200}},
+	{"POST /v1/localcloud/keys/rotate", "/v1/localcloud/keys/rotate", "step=finish", [8]int{400, 401, 403, 403, 403, 403, 403, 409}},
 	{"GET /v1/localcloud/boards", "/v1/localcloud/boards", "", [8]int{400, 401, 403, 403, 403, 403, 403, 200}},
 	{"POST /v1/localcloud/boards/{id}/backups", "/v1/localcloud/boards/" + newID + "/backups", "sealed=AAAA", [8]int{400, 401, 403, 403, 403, 403, 403, 400}},
 	{"GET /v1/localcloud/boards/{id}/backups/{backup}", "/v1/localcloud/boards/" + newID + "/backups/20261121T120000.000Z", "", [8]int{400, 401, 403, 403, 403, 403, 403, 404}},

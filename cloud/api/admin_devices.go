@@ -11,6 +11,7 @@ import (
 type adminDevice struct {
 	deviceObject
 	KeyFingerprint keys.Fingerprint `json:"key_fingerprint"` // empty: no key is registered
+	ServerKey      string           `json:"server_key"`      // which key of this cloud it holds: present, old, former, or empty: not known
 	Policy         *cloud.Policy    `json:"policy"`          // null: the server's
 	Limits         deviceLimits     `json:"limits"`
 	Address        string           `json:"address"`
@@ -31,10 +32,14 @@ func limitsOf(now cloud.Status) deviceLimits {
 }
 
 func (s *Server) adminDevice(d cloud.Device) adminDevice {
+	return s.adminDeviceAmong(d, s.serverKeysNow())
+}
+
+func (s *Server) adminDeviceAmong(d cloud.Device, serverKeys serverKeysNow) adminDevice {
 	now := s.Hub.Status(d.ID)
 	return adminDevice{
 		deviceObject:   s.deviceObject(d, now),
-		KeyFingerprint: d.Key.Fingerprint(), Policy: d.Policy,
+		KeyFingerprint: d.Key.Fingerprint(), ServerKey: serverKeys.heldBy(d), Policy: d.Policy,
 		Limits:  limitsOf(now),
 		Address: now.Address, Since: stamp(now.Since),
 	}
@@ -45,9 +50,9 @@ func (s *Server) listAllDevices(q *request) (any, error) {
 	if q.args.has("page") || q.args.has("per_page") {
 		return s.listDevicePage(q)
 	}
-	list := []adminDevice{}
+	list, serverKeys := []adminDevice{}, s.serverKeysNow()
 	for _, d := range s.visible(q.access) {
-		list = append(list, s.adminDevice(d))
+		list = append(list, s.adminDeviceAmong(d, serverKeys))
 	}
 	return list, nil
 }

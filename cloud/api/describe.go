@@ -141,6 +141,8 @@ var descriptions = map[string]description{
 	"setLimits":        {"Change that; 0 and off mean no limit.", "log_ins:integer lock_minutes:integer token_requests:integer stream_opens:integer streams:integer", "", ""},
 	"showSettings":     {"Show the owner's switches, how much is logged, and how long and how many events are kept.", "", "", ""},
 	"setSettings":      {"Change these; it works at once. events_max_age is in seconds, 0 no bound, null what is usual; so is events_max_bytes.", "trust_first_use:boolean sign_up:boolean log_level events_max_age:integer events_max_bytes:integer", "", ""},
+	"listKeys":         {"List the fingerprints of this cloud's keys, and how many of your devices hold which.", "", "", "200 array"},
+	"rotateKeys":       {"Rotate the keys by which devices know this cloud: step begin, finish or undo, for transport tcp, udp, or both.", "step! transport force:boolean", "", "200 array"},
 	"listBoards":       {"List what is kept of boards: backups, and what they were given.", "", "", ""},
 	"putBackup":        {"Keep a sealed backup of a board.", "sealed!", "", ""},
 	"getBackup":        {"Get a backup of a board, sealed for somebody.", "", "to", ""},

@@ -71,6 +71,7 @@ func (s *Server) doctor(*request) (any, error) {
 	}
 	s.findAddresses(r.Addresses, add)
 	s.findListeners(r.Listening, add)
+	s.findRotation(add)
 	return r, nil
 }
 
@@ -141,6 +142,7 @@ func (s *Server) deviceDoctor(q *request) (any, error) {
 	}
 	add := func(what, next string) { r.Findings = append(r.Findings, finding{what, next}) }
 	s.findState(d, known, r, add)
+	s.findServerKey(d, r.Given, add)
 	if r.Given != nil {
 		s.findGiven(*r.Given, r.Online, add)
 	}
@@ -193,14 +195,6 @@ func (s *Server) findGiven(g keys.Given, online bool, add func(what, next string
 	if g.Writing != "" {
 		add("A command that changed it did not end well, so it may hold half of something. Its backup is "+g.Writing+".",
 			"Plug it in, in DFU mode (blinking yellow): localcloud device rekey to go on, localcloud device restore to go back")
-	}
-	tcp, udp := s.ServerKeys()
-	pem := tcp
-	if g.Transport == keys.UDP {
-		pem = udp
-	}
-	if key, err := keys.ParseServerKey(pem); err == nil && g.ServerKey != "" && key.Fingerprint() != g.ServerKey {
-		add("It was given another key of this cloud than the present one.", "localcloud device rekey, with the board in DFU mode (blinking yellow)")
 	}
 	if online {
 		return

@@ -217,6 +217,8 @@ func routes() []route {
 		{get, lc + "/doctor", admin, (*Server).doctor},
 		{get, lc + "/devices/{id}/doctor", admin, (*Server).deviceDoctor},
 		{get, lc + "/connect", admin, (*Server).connectLines},
+		{get, lc + "/keys", anyToken, (*Server).listKeys},
+		{post, lc + "/keys/rotate", admin, (*Server).rotateKeys},
 		{get, lc + "/boards", admin, (*Server).listBoards},
 		{post, lc + "/boards/{id}/backups", admin, (*Server).putBackup},
 		{get, lc + "/boards/{id}/backups/{backup}", admin, (*Server).getBackup},

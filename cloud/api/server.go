@@ -27,6 +27,8 @@ type Config struct {
 
 	// ServerKeys returns the public keys of this cloud as PEM, for TCP and for UDP devices.
 	ServerKeys func() (tcpPEM, udpPEM []byte)
+	// Keyring rotates them; nil: nobody can.
+	Keyring Keyring
 	// Control is the secret of control.json: who sends it acts as the oldest admin. Empty: there is none.
 	Control cloud.Secret
 	// Authority returns the certificate of this cloud's own authority as PEM, NotExist when

@@ -96,6 +96,7 @@ func newWorld(t *testing.T, change ...func(*Config)) *world {
 	c := Config{
 		Hub: w.hub, Registry: w.registry, Accounts: w.accounts, Knocks: w.knocks, Boards: store.NewBoards(t.TempDir(), t.TempDir()), Dump: st.Registry().Dump, Control: control, Logger: logger,
 		ServerKeys: func() (tcp, udp []byte) { return []byte("TCP PEM"), []byte("UDP PEM") },
+		Keyring:    noRotation{},
 	}
 	c.Webhooks = sink.New(sink.Config{Hub: w.hub, Registry: w.registry, Logger: logger})
 	for _, f := range change {

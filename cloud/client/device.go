@@ -31,6 +31,7 @@ type Device struct {
 
 	// For admins.
 	KeyFingerprint string        `json:"key_fingerprint"` // empty: no key is registered
+	ServerKey      string        `json:"server_key"`      // which key of the cloud it holds: "present", "old", "former", "" (not known)
 	Policy         *cloud.Policy `json:"policy"`          // nil: the server's
 	Limits         Limits        `json:"limits"`
 	Address        string        `json:"address"` // where it is connected from

@@ -88,6 +88,7 @@ func copyDevice(d cloud.Device) (cloud.Device, bool) {
 	}
 	for _, text := range []string{
 		d.Name, string(d.Owner), d.Notes, d.SerialNumber, d.SystemVersion, d.LastAddress, d.ServerAddress, d.AppHash, d.IMEI, d.ICCID,
+		string(d.ServerKey),
 	} {
 		if !utf8.ValidString(text) {
 			return d, false

@@ -17,6 +17,7 @@ type acceptance struct {
 	nc     net.Conn
 	steps  *steps
 	step   keys.Step
+	keys   serverKeys
 	nonce  [nonceSize]byte
 	offer  offer
 	told   bool // offer is what the device said, not a substitute for it
@@ -48,7 +49,9 @@ func (a *acceptance) run() (*Conn, error) {
 	case err == nil && v.refused():
 		a.awaitFirstFrame(creds)
 	case err == nil:
-		return newConn(a.nc, creds, a.offer.id, v.key, a.server.buffers), nil
+		conn := newConn(a.nc, creds, a.offer.id, v.key, a.server.buffers)
+		conn.serverKey = &a.keys.used.PublicKey
+		return conn, nil
 	case !v.refused():
 		return nil, err
 	}
@@ -112,7 +115,7 @@ func (a *acceptance) judge(block *[blockSize]byte) (verdict, error) {
 	case err != nil:
 		return verdict{}, a.broken(err)
 	}
-	plain, decrypts := openBlock(a.server.Key, block)
+	plain, decrypts := a.keys.open(block, &a.nonce)
 	leave()
 	reason := keys.ReasonNonceMismatch
 	switch {
@@ -180,7 +183,7 @@ func (a *acceptance) answer(v verdict) (*credentials, error) {
 		return nil, a.broken(err)
 	}
 	sealed, err1 := sealCredentials(recipient, &creds)
-	signature, err2 := sign(a.server.Key, creds.mac(sealed))
+	signature, err2 := sign(a.keys.used, creds.mac(sealed))
 	leave()
 	if err := errors.Join(err1, err2); err != nil {
 		return nil, a.failure(keys.ReasonServerFault, err)

@@ -1,6 +1,7 @@
 package link
 
 import (
+	"crypto/rsa"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -21,6 +22,8 @@ type Conn struct {
 	key    keys.PublicKey
 	salt   [8]byte
 	pool   *buffers
+
+	serverKey *rsa.PublicKey // ours, which the device holds; nil on the device's side
 
 	// owned by the reader
 	in         chain

@@ -22,6 +22,9 @@ const DefaultStepTimeout = 10 * time.Second
 type Server struct {
 	// Key is the server's key, see keys.CheckServerRSA.
 	Key *rsa.PrivateKey
+	// Keys, if set, is asked at each handshake in place of Key: for the key, and for one that is being rotated out, nil
+	// when there is none.
+	Keys func() (key, old *rsa.PrivateKey)
 
 	// Authorize decides who may come in. It returns the public key that the credentials are encrypted to, which is the
 	// one registered for the device: only its owner can go on. An error refuses the device; a *Refusal in it names the
@@ -64,6 +67,7 @@ func (s *Server) Handshake(ctx context.Context, nc net.Conn) (*Conn, error) {
 	if err := s.setUp(); err != nil {
 		return nil, a.failure(keys.ReasonServerFault, err)
 	}
+	a.keys = s.keys()
 	a.steps = beginSteps(ctx, nc, s.stepTimeout())
 	conn, err := a.run()
 	if ended := a.steps.end(); ended != nil && err == nil {
@@ -99,7 +103,7 @@ func (s *Server) rand() io.Reader {
 // setUp runs before the first nonce is sent, so that making the decoy costs no handshake more than another.
 func (s *Server) setUp() error {
 	s.once.Do(func() {
-		if err := keys.CheckServerRSA(s.Key); err != nil {
+		if err := keys.CheckServerRSA(s.keys().key); err != nil {
 			s.setUpErr = fmt.Errorf("link: %w", err)
 			return
 		}

@@ -150,6 +150,7 @@ func (p *Peer) arrive(ctx context.Context, h coap.Hello) {
 		recordHello(r, h)
 		r.LastHandshake, r.LastHeard, r.LastAddress = p.LastHeard(), p.LastHeard(), address
 		r.ServerAddress = ours
+		recordServerKey(r, p.channel)
 	})
 	switch {
 	case cloud.KindOf(err) == cloud.NotExist:

@@ -46,6 +46,7 @@ func (d *Device) arrive(ctx context.Context, h coap.Hello) error {
 		recordHello(r, h)
 		r.LastHandshake, r.LastHeard, r.LastAddress = d.LastHeard(), d.LastHeard(), address
 		r.ServerAddress = ours
+		recordServerKey(r, d.link)
 	})
 	switch {
 	case cloud.KindOf(err) == cloud.NotExist:

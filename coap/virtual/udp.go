@@ -167,6 +167,9 @@ func (d *Device) shakeHands(ctx context.Context, nc net.Conn) (*dtls.Session, er
 			err = sleep(ctx, 100*time.Millisecond)
 		}
 		if err != nil {
+			for _, b := range h.Outbox() { // why it goes
+				_, _ = nc.Write(b)
+			}
 			return nil, err
 		}
 	}

@@ -244,7 +244,7 @@ func furnishDevice(ctx context.Context, api *client.Client, s *server, id keys.D
 		return nil, err
 	}
 	return virtual.New(virtual.Config{
-		ID: id, Key: key, ServerKey: &s.parts.identity.TCP.PublicKey, Reconnect: true, Logger: logger,
+		ID: id, Key: key, ServerKey: &s.parts.keyring.Identity().TCP.PublicKey, Reconnect: true, Logger: logger,
 		Dial: dialTCP(onLoopback(s.tcpSocket.Addr())),
 	}), nil
 }

@@ -62,15 +62,36 @@ func (c *deviceListCmd) Run(ctx context.Context, t *terminal) error {
 			return nil
 		}
 		slices.SortStableFunc(devices, func(a, b client.Device) int { return strings.Compare(a.Name, b.Name) })
+		head := []string{"ID", "NAME", "OWNER", "ONLINE", "BOARD", "DEVICE OS", "LAST HEARD", "THROTTLED", "LIMITED", "LOST"}
+		rotated := slices.ContainsFunc(devices, holdsOtherKey)
+		if rotated {
+			head = append(head, "SERVER KEY")
+		}
 		var rows [][]string
 		for _, d := range devices {
-			rows = append(rows, []string{
+			row := []string{
 				d.ID.String(), d.Name, d.Owner, onlineText(d), kindOf(d), d.Version, ago(d.LastHeard),
 				fmt.Sprint(d.Limits.Throttled), fmt.Sprint(d.Limits.Limited), fmt.Sprint(d.Limits.Lost),
-			})
+			}
+			if rotated {
+				row = append(row, d.ServerKey)
+			}
+			rows = append(rows, row)
 		}
-		return t.table([]string{"ID", "NAME", "OWNER", "ONLINE", "BOARD", "DEVICE OS", "LAST HEARD", "THROTTLED", "LIMITED", "LOST"}, rows)
+		return t.table(head, rows)
 	})
+}
+
+// holdsOtherKey reports a device that does not hold the present key of the cloud.
+func holdsOtherKey(d client.Device) bool { return d.ServerKey == "old" || d.ServerKey == "former" }
+
+// serverKeyText says which key of the cloud a device holds.
+func serverKeyText(d client.Device) string {
+	return map[string]string{
+		"present": "the present one of this cloud",
+		"old":     "the old one of this cloud, honoured until localcloud keys rotate --finish; the new one: localcloud device rekey",
+		"former":  "a former one of this cloud, not honoured any more; the present one: localcloud device rekey",
+	}[d.ServerKey]
 }
 
 // visible returns all devices for an admin, and their own for everybody else.
@@ -160,6 +181,7 @@ func (c *deviceShowCmd) Run(ctx context.Context, t *terminal) error {
 			{"functions", strings.Join(d.Functions, ", ")},
 			{"variables", strings.Join(variables, ", ")},
 			{"key", d.KeyFingerprint},
+			{"server key", serverKeyText(d)},
 			{"policy", policy},
 			{"events", fmt.Sprint(d.Limits.Events)},
 			{"throttled", fmt.Sprintf("%d refused by the board itself (Device OS allows 4 a second)", d.Limits.Throttled)},

@@ -136,7 +136,7 @@ func readBoardKey(path string) (crypto.Signer, error) {
 
 // show says what the board is, what it holds, and what is about to be done.
 func (c *deviceRekeyCmd) show(ctx context.Context, t *terminal, conn *connection, p rekey.Plan, address keys.Address, l label) error {
-	own, err := serverKeyFor(ctx, conn, p.Held.Layout.Transport)
+	own, err := keysOf(ctx, conn, p.Held.Layout.Transport)
 	if err != nil {
 		return err
 	}

@@ -112,7 +112,7 @@ func (c *deviceRestoreCmd) plan(ctx context.Context, conn *connection, held reke
 	plan, err := rekey.PlanBack(held, backup)
 	slot, slotErr := backup.ServerSlot()
 	was := rekey.Held{Server: slot, ServerErr: slotErr}
-	return plan, fmt.Sprintf("%s (backup %s)", was.ServerText(keys.ServerKey{}), name), err
+	return plan, fmt.Sprintf("%s (backup %s)", was.ServerText(rekey.Own{}), name), err
 }
 
 func (c *deviceRestoreCmd) planKey(held rekey.Held) (rekey.Plan, string, error) {
@@ -132,7 +132,7 @@ func (c *deviceRestoreCmd) planKey(held rekey.Held) (rekey.Plan, string, error) 
 	}
 	plan, err := rekey.PlanServer(held, slot)
 	was := rekey.Held{Server: slot}
-	return plan, was.ServerText(keys.ServerKey{}), err
+	return plan, was.ServerText(rekey.Own{}), err
 }
 
 // backup returns the named backup, or the latest one in which the board knew another cloud.
@@ -153,7 +153,7 @@ func (c *deviceRestoreCmd) backup(ctx context.Context, conn *connection, held re
 		b, err := conn.Backup(ctx, held.ID, c.Backup)
 		return b, c.Backup, err
 	}
-	own, err := serverKeyFor(ctx, conn, held.Layout.Transport)
+	own, err := keysOf(ctx, conn, held.Layout.Transport)
 	if err != nil {
 		return keys.Backup{}, "", err
 	}
@@ -162,7 +162,7 @@ func (c *deviceRestoreCmd) backup(ctx context.Context, conn *connection, held re
 		if err != nil {
 			return keys.Backup{}, "", err
 		}
-		if slot, err := b.ServerSlot(); err == nil && slot.Key != own && !slot.Key.IsZero() {
+		if slot, err := b.ServerSlot(); err == nil && !own.Is(slot.Key) && !slot.Key.IsZero() {
 			return b, names[i], nil
 		}
 	}
@@ -188,7 +188,7 @@ func (c *deviceRestoreCmd) list(ctx context.Context, t *terminal, conn *connecti
 			}
 			slot, slotErr := b.ServerSlot()
 			was := rekey.Held{Server: slot, ServerErr: slotErr}
-			found = append(found, keptBackup{board.ID.String(), b.Platform, name, was.ServerText(keys.ServerKey{})})
+			found = append(found, keptBackup{board.ID.String(), b.Platform, name, was.ServerText(rekey.Own{})})
 		}
 	}
 	if c.JSON {

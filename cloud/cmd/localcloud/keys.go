@@ -2,16 +2,18 @@ package main
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/base64"
 	"encoding/pem"
 	"path/filepath"
+
+	"localcloud/cloud/client"
+	"localcloud/keys"
 )
 
 // keysCmd is "localcloud keys".
 type keysCmd struct {
 	Show   keysShowCmd   `cmd:"" help:"Show the fingerprints of this server's keys, and where they lie."`
 	Export keysExportCmd `cmd:"" help:"Write the key that boards need to connect here (server public key)."`
+	Rotate keysRotateCmd `cmd:"" help:"Give this cloud new keys; the old ones are honoured until --finish."`
 }
 
 type keysShowCmd struct {
@@ -21,37 +23,41 @@ type keysShowCmd struct {
 
 // keyFile is one key of the server, as keys show prints it.
 type keyFile struct {
-	Transport   string `json:"transport"`
-	Fingerprint string `json:"fingerprint"`
-	Kind        string `json:"kind"`
-	File        string `json:"file,omitempty"` // the private key; empty when the cloud is elsewhere
+	client.ServerKeyInfo
+	Kind string `json:"kind"`
+	File string `json:"file,omitempty"` // the private key; empty when the cloud is elsewhere
 }
 
 // Run shows the keys.
 func (c *keysShowCmd) Run(ctx context.Context, t *terminal) error {
 	return c.with(ctx, needData, func(conn *connection) error {
-		var keys []keyFile
-		for _, k := range []keyFile{
-			{Transport: "tcp", Kind: "RSA-2048, for Core, Photon, P1", File: "server-rsa.pem"},
-			{Transport: "udp", Kind: "EC P-256, for newer boards", File: "server-ec.pem"},
-		} {
-			der, err := serverKey(ctx, conn, k.Transport == "udp")
-			if err != nil {
-				return err
+		infos, err := conn.Keys(ctx)
+		if err != nil {
+			return err
+		}
+		var found []keyFile
+		for _, info := range infos {
+			k := keyFile{info, "RSA-2048, for Core, Photon, P1", c.keyPath("server-rsa.pem")}
+			if info.Transport == keys.UDP {
+				k.Kind, k.File = "EC P-256, for newer boards", c.keyPath("server-ec.pem")
 			}
-			sum := sha256.Sum256(der)
-			k.Fingerprint = "SHA256:" + base64.RawStdEncoding.EncodeToString(sum[:])
-			k.File = c.keyPath(k.File)
-			keys = append(keys, k)
+			found = append(found, k)
 		}
 		if c.JSON {
-			return list(t, keys)
+			return list(t, found)
 		}
 		var rows [][]string
-		for _, k := range keys {
-			rows = append(rows, []string{k.Transport, k.Kind, k.Fingerprint, k.File})
+		rotating := false
+		for _, k := range found {
+			rows = append(rows, []string{string(k.Transport), k.Kind, string(k.Fingerprint), k.File})
+			rotating = rotating || k.Old != ""
 		}
-		return t.table([]string{"TRANSPORT", "KEY", "FINGERPRINT", "FILE"}, rows)
+		if err := t.table([]string{"TRANSPORT", "KEY", "FINGERPRINT", "FILE"}, rows); err != nil || !rotating {
+			return err
+		}
+		t.printf("\nThe old keys are honoured too, until localcloud keys rotate --finish:\n")
+		sayRotation(t, infos)
+		return nil
 	})
 }
 

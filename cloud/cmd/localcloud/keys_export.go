@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 
+	"localcloud/cloud/cmd/localcloud/internal/rekey"
 	"localcloud/keys"
 )
 
@@ -119,6 +120,18 @@ func serverKeyFor(ctx context.Context, conn *connection, transport keys.Transpor
 		return keys.ServerKey{}, err
 	}
 	return keys.ParseServerKey(der)
+}
+
+// keysOf are all the keys that a cloud has or had for boards on a transport.
+func keysOf(ctx context.Context, conn *connection, transport keys.Transport) (own rekey.Own, err error) {
+	if own.Key, err = serverKeyFor(ctx, conn, transport); err != nil {
+		return own, err
+	}
+	infos, err := conn.Keys(ctx)
+	for _, info := range infos {
+		own.Before = append(append(own.Before, info.Old), info.Former...)
+	}
+	return own, err
 }
 
 // boardAddress is the address that boards are given: the host that was named, or the only one there is. Over UDP the port

@@ -36,7 +36,7 @@ type partsConfig struct {
 type parts struct {
 	dir      string
 	store    *store.Store
-	identity keys.Identity
+	keyring  *keys.Keyring
 	created  bool // the identity was made just now: a new cloud
 	hub      *cloud.Hub
 	accounts *cloud.Accounts
@@ -54,7 +54,7 @@ func openParts(dir string, c partsConfig) (*parts, error) {
 		return nil, err
 	}
 	p := &parts{store: s, knocks: cloud.NewKnocks(maxKnocks), secret: cloud.NewSecret()}
-	if p.identity, p.created, err = keys.OpenIdentity(keysDir(dir)); err != nil {
+	if p.keyring, p.created, err = keys.OpenKeyring(keysDir(dir)); err != nil {
 		return nil, errors.Join(err, s.Close())
 	}
 	p.hub = cloud.NewHub(s.Registry(), s.Events(), c.logger)
@@ -73,7 +73,8 @@ func openParts(dir string, c partsConfig) (*parts, error) {
 		Hub: p.hub, Registry: s.Registry(), Accounts: p.accounts, Knocks: p.knocks, Webhooks: p.sink,
 		Dump:       s.Registry().Dump,
 		Boards:     store.NewBoards(filepath.Join(dir, "boards"), keysDir(dir)),
-		ServerKeys: func() (tcp, udp []byte) { return p.identity.TCPPublicPEM(), p.identity.UDPPublicPEM() },
+		ServerKeys: p.serverPEMs,
+		Keyring:    p.keyring,
 		Hosts:      p.hosts,
 		Authority:  p.authorityPEM,
 		Control:    p.secret, SetupCode: c.setupCode, Status: c.status, Trial: c.trial, Tuning: tuned, Logger: c.logger,

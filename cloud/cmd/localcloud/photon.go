@@ -92,7 +92,7 @@ func (p *virtualPhoton) Start(owner cloud.UserID) error {
 		return err
 	}
 	device, err := newPhoton(virtual.Config{
-		ID: state.Device, Key: key, ServerKey: &p.server.parts.identity.TCP.PublicKey, Reconnect: true,
+		ID: state.Device, Key: key, ServerKey: &p.server.parts.keyring.Identity().TCP.PublicKey, Reconnect: true,
 		Dial: dialTCP(onLoopback(p.server.tcpSocket.Addr())),
 	})
 	if err != nil {

@@ -16,7 +16,7 @@ import (
 func deviceServer(p *parts, logger *slog.Logger) *session.Server {
 	registry := p.store.Registry()
 	handshake := &link.Server{
-		Key: p.identity.TCP,
+		Keys: p.rsaKeys,
 		Authorize: func(_ context.Context, a link.Attempt) (keys.PublicKey, error) {
 			key, reason := cloud.Admit(registry, a.ID, a.Offered)
 			if reason != "" {

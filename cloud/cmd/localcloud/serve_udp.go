@@ -53,7 +53,7 @@ func newUDPServer(p *parts, socket *net.UDPConn, logger *slog.Logger) *udpServer
 		Hub: p.hub, Registry: p.store.Registry(), Logger: logger, Links: p.store.Events(), Knock: func(k keys.Knock) { p.knocks.Record(k) },
 	})
 	listener := dtls.NewListener(dtls.NewSocket(socket), dtls.Config{
-		Key: p.identity.UDP, Logger: logger,
+		Keys: p.ecKeys, HoldsOld: newHolders(p).old, Logger: logger,
 		Open:   func(c *dtls.Conn) dtls.Receiver { return peers.Open(c) },
 		Failed: func(f dtls.Failure) { recordFailure(p, logger, f) },
 	})

@@ -208,10 +208,21 @@ func (c *Client) keyExchange(body []byte) error {
 	}
 	digest := sha256.Sum256(signedParams(c.clientRandom[:], c.serverRandom[:], point))
 	if !ecdsa.VerifyASN1(c.cfg.ServerKey, digest[:], signature) {
+		c.refuse(decryptError)
 		return ErrAuthentication
 	}
 	c.point = point
 	return nil
+}
+
+// decryptError is the alert of a device that finds the server's signature wrong.
+const decryptError = 51
+
+// refuse puts a fatal alert into the outbox, the last thing that a device sends.
+func (c *Client) refuse(description byte) {
+	alert := record{kind: typeAlert, number: c.number, body: []byte{2, description}}
+	c.number++
+	c.outbox = append(c.outbox, alert.appendTo(nil))
 }
 
 // hello makes the first flight, with the cookie once there is one.

@@ -1,6 +1,7 @@
 package dtls
 
 import (
+	"crypto/ecdsa"
 	"net"
 	"net/netip"
 	"sync"
@@ -25,6 +26,8 @@ type Conn struct {
 	cid      CID
 	useCID   bool
 	peer     keys.PublicKey
+
+	serverKey *ecdsa.PublicKey // ours, which the device holds; nil for a session that was restored
 
 	mu      sync.Mutex
 	session *Session

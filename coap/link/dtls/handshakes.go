@@ -2,6 +2,7 @@ package dtls
 
 import (
 	"context"
+	"crypto/ecdsa"
 	"crypto/rand"
 	"errors"
 	"hash/maphash"
@@ -55,6 +56,9 @@ type underWay struct {
 	begun time.Time
 	conn  *Conn // once it is done
 	told  bool  // an alert came, and the owner knows
+
+	key    *ecdsa.PrivateKey // ours, that it was signed with
+	choice choice
 }
 
 func newHandshaker(l *Listener) *handshaker {
@@ -123,14 +127,18 @@ func (h *handshaker) receive(now time.Time, w waiting) {
 	u.locked(func() { out, err = u.receive(now, w.datagram) })
 	switch {
 	case err != nil:
+		u.keyWas(true, now, &h.listener.rotation) // or it had not gone on
 		h.drop(u)
 		h.fail(u, err)
 		return
 	case u.done && !wasDone:
+		u.keyWas(true, now, &h.listener.rotation)
 		h.establish(u)
 	case u.alert != 0 && !u.done && !u.told:
 		u.told = true // but it goes on: anyone can send an alert in clear
-		h.fail(u, nil)
+		if !u.keyWas(false, now, &h.listener.rotation) {
+			h.fail(u, nil)
+		}
 	}
 	h.send(out, u)
 }
@@ -150,8 +158,12 @@ func (h *handshaker) begin(now time.Time, w waiting, r *record, f fragment, hell
 	h.listener.counts.begun.Add(1)
 	var cid CID
 	rand.Read(cid[:])
+	if before := h.open[w.from]; before != nil && !before.done {
+		before.keyWas(false, now, &h.listener.rotation)
+	}
 	u := &underWay{from: w.from, local: w.cameTo, begun: now}
-	hs, err := beginServerHandshake(h.listener.cfg.Key, cid, r.number, f, hello)
+	u.key, u.choice = h.listener.chooseKey(now, w.from.Addr())
+	hs, err := beginServerHandshake(u.key, cid, r.number, f, hello)
 	if err != nil {
 		u.serverHandshake = &serverHandshake{}
 		h.fail(u, err)
@@ -192,7 +204,7 @@ func (h *handshaker) establish(u *underWay) {
 	l := h.listener
 	l.counts.ended.Add(1)
 	u.conn = l.newConn(u.session, u.from)
-	u.conn.local = u.local
+	u.conn.local, u.conn.serverKey = u.local, &u.key.PublicKey
 	u.conn.receiver = l.cfg.Open(u.conn)
 	l.add(u.conn)
 }
@@ -203,7 +215,7 @@ func (h *handshaker) tick(now time.Time) {
 		switch {
 		case now.Sub(u.begun) >= handshakeTime:
 			h.drop(u)
-			if !u.done && !u.told {
+			if !u.done && !u.told && !u.keyWas(false, now, &h.listener.rotation) {
 				h.fail(u, nil)
 			}
 		case !u.done && !u.out.again.IsZero() && !now.Before(u.out.again):

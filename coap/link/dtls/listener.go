@@ -35,6 +35,11 @@ type answering interface {
 // Config is what a Listener needs to know.
 type Config struct {
 	Key *ecdsa.PrivateKey // the server's, on P-256
+	// Keys, if set, is asked at each handshake in place of Key: for the key, and for one that is being rotated out, nil when
+	// there is none.
+	Keys func() (key, old *ecdsa.PrivateKey)
+	// HoldsOld, if set, tells whether the board at an address is known to hold the key that is being rotated out.
+	HoldsOld func(netip.Addr) bool
 
 	// Open takes in the session of a handshake that has just ended, and returns who gets what comes for it. It must not block.
 	Open func(*Conn) Receiver
@@ -55,6 +60,7 @@ type Listener struct {
 	handshakes []*handshaker
 	buffers    sync.Pool // of *[]byte, for datagrams to send
 	counts     counts
+	rotation   rotation
 	closing    atomic.Bool
 
 	cameTo netip.Addr // our address that the datagram under way came to; only Serve's goroutine uses it

@@ -186,7 +186,7 @@ func TestAnElectronOnTCPIsReadAsSuch(t *testing.T) {
 	if err != nil || held.Layout.Transport != keys.TCP {
 		t.Errorf("it was read as %v, %v", held.Layout.Transport, err)
 	}
-	if text := held.ServerText(keys.ServerKey{}) + held.KeyText(); !strings.Contains(text, "no server key") || !strings.Contains(text, "no key of its own") {
+	if text := held.ServerText(Own{}) + held.KeyText(); !strings.Contains(text, "no server key") || !strings.Contains(text, "no key of its own") {
 		t.Errorf("it holds %s", text)
 	}
 }

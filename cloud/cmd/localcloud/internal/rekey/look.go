@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"localcloud/keys"
@@ -88,16 +89,29 @@ func (h Held) content(s keys.Slot) []byte {
 	return b
 }
 
-// ServerText says in words which cloud the board knows; own is the key of the cloud that asks.
-func (h Held) ServerText(own keys.ServerKey) string {
+// Own are the keys of the cloud that asks: the present one, and those that it had before.
+type Own struct {
+	Key    keys.ServerKey
+	Before []keys.Fingerprint
+}
+
+// Is reports whether a key is or was this cloud's.
+func (o Own) Is(k keys.ServerKey) bool {
+	return k == o.Key || slices.Contains(o.Before, k.Fingerprint())
+}
+
+// ServerText says in words which cloud the board knows.
+func (h Held) ServerText(own Own) string {
 	key := "the key of another server (" + string(h.Server.Key.Fingerprint()) + ")"
 	switch {
 	case h.ServerErr != nil:
 		return "a damaged server key"
 	case h.Server.Key.IsZero():
 		key = "no server key"
-	case h.Server.Key == own:
+	case h.Server.Key == own.Key:
 		key = "this cloud's key"
+	case own.Is(h.Server.Key):
+		key = "an older key of this cloud"
 	case h.Server.Key.IsParticle():
 		key = "the key of Particle's cloud"
 	}

@@ -1,0 +1,16 @@
+package session
+
+import (
+	"localcloud/cloud"
+	"localcloud/keys"
+)
+
+// holder is a Link or Channel that knows by which of the server's keys the device knows us.
+type holder interface{ ServerKey() keys.Fingerprint }
+
+// recordServerKey notes which of the server's keys the device holds, if its link can tell.
+func recordServerKey(r *cloud.Device, link any) {
+	if h, ok := link.(holder); ok && h.ServerKey() != "" {
+		r.ServerKey = h.ServerKey()
+	}
+}
