@@ -89,12 +89,12 @@ func (s *Server) listDevicePage(q *request) (any, error) {
 	}
 	s.sortDevices(all, a.text("sortAttr"), a.text("sortDir"))
 	some, meta := pageOf(p, all)
-	list := make([]any, 0, len(some))
+	list, serverKeys := make([]any, 0, len(some)), s.serverKeysNow()
 	for _, d := range some {
 		if brief {
 			list = append(list, s.deviceRow(d))
 		} else {
-			list = append(list, s.adminDevice(d))
+			list = append(list, s.adminDeviceAmong(d, serverKeys))
 		}
 	}
 	return map[string]any{"devices": list, "meta": meta}, nil
