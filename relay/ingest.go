@@ -8,7 +8,6 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"net/http/httputil"
 	"net/netip"
 	"os"
 	"regexp"
@@ -88,7 +87,7 @@ func bodyOf(h head, in *bufio.Reader, nc net.Conn) io.Reader {
 	buffered, _ := in.Peek(in.Buffered())
 	raw := io.MultiReader(bytes.NewReader(bytes.Clone(buffered)), nc)
 	if h.has("transfer-encoding", "chunked") {
-		return httputil.NewChunkedReader(raw)
+		return newChunkedBody(raw)
 	}
 	if n := h.length(); n >= 0 {
 		return io.LimitReader(raw, n)

@@ -64,7 +64,7 @@ func (c *relayStatusCmd) Run(ctx context.Context, t *terminal) error {
 		t.printf("Only %d allowed device(s) may use it.\n", len(s.Allowed))
 	}
 	if n := s.Counts; n.Refused > 0 || n.CallsFailed > 0 || n.Truncated > 0 || n.Slow > 0 {
-		t.printf("Turned away: %d connection(s); %d call(s) failed; %d line(s) were too long; %d connection(s) said nothing.\n",
+		t.printf("Turned away: %d connection(s); %d call(s) failed; %d line(s) were too long; %d connection(s) said nothing or were too many.\n",
 			n.Refused, n.CallsFailed, n.Truncated, n.Slow)
 	}
 	t.printf("\n")
