@@ -13,7 +13,7 @@ import { useRepeated, useStore } from './store';
 import { openFeed } from './stream/feed';
 import { t } from './texts';
 import { Toasts } from './ui/toast';
-import { Empty, Page, Waiting } from './ui/parts';
+import { Page, Waiting } from './ui/parts';
 
 type Params = Record<string, string>;
 type PageType = ComponentType<{ params: Params }>;
@@ -106,10 +106,12 @@ function Inside() {
 
 function NotFound() {
   return (
-    <Page title={t.notFound.title} kind="narrow">
-      <Empty icon="search" title={t.notFound.title} actions={<Link class="btn" to="devices">{t.notFound.home}</Link>}>
-        {t.notFound.text}
-      </Empty>
+    <Page title={t.notFound.title} lead={t.notFound.text} kind="narrow">
+      <div>
+        <Link class="btn" to="devices">
+          {t.notFound.home}
+        </Link>
+      </div>
     </Page>
   );
 }

@@ -297,7 +297,11 @@ export const t = {
     last: (when: string) => `last ${when}`,
     step: (step: string) => `stopped at: ${step}`,
     adopted: (name: string) => `${name} may come in: at its next try it is online.`,
-    next: 'Next',
+    adoptNext: 'If it is yours, give it a name and let it in.',
+    renewedNext: 'If you renewed its keys, take the new one; if not, leave it refused.',
+    takeKey: 'Take its new key',
+    takeKeyTitle: (name: string) => `Take the new key of ${name}?`,
+    takeKeyText: 'From then on only what holds the new key gets in as this board. The key that it had is forgotten. This cannot be undone.',
     adminsOnly: 'Administrators see here which boards wait.',
   },
 

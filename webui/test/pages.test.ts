@@ -143,10 +143,14 @@ test.each(views)('$name', async (view) => {
   }
 });
 
+/** Takes a picture of the whole page: the window is made as high as that, so that what stands at its lower end does so in the picture. */
 async function shoot(page: Page, name: string): Promise<void> {
   mkdirSync(shots!, { recursive: true });
-  const fullPage = !(await page.locator('.page.full, dialog[open]').count());
-  await page.screenshot({ path: join(shots!, name), fullPage, animations: 'disabled' });
+  const size = page.viewportSize()!;
+  const height = await page.evaluate(() => document.documentElement.scrollHeight);
+  if (!(await page.locator('.page.full, dialog[open]').count())) await page.setViewportSize({ ...size, height: Math.max(height, size.height) });
+  await page.screenshot({ path: join(shots!, name), animations: 'disabled' });
+  await page.setViewportSize(size);
 }
 
 /** Names what sticks out of the window at its sides. */

@@ -22,3 +22,8 @@ export async function adopt(id: string, name: string): Promise<void> {
 export function canAdopt(knock: Knock): boolean {
   return knock.id !== '' && knock.fingerprint !== '' && ['unknown-device', 'other-key', 'no-key'].includes(knock.reason);
 }
+
+/** Whether a board that is known came with another key than it had. */
+export function isRenewed(knock: Knock): boolean {
+  return knock.reason === 'other-key';
+}

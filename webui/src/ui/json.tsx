@@ -34,8 +34,10 @@ export function JsonView({ value, depth = 0 }: { value: Json; depth?: number }):
     <details class="j" open={depth < 2}>
       <summary>
         {open}
-        <span class="faint"> {entries.length} </span>
-        {close}
+        <span class="folded">
+          <span class="faint"> {entries.length} </span>
+          {close}
+        </span>
       </summary>
       <ul>
         {entries.slice(0, maxEntries).map(([key, v]) => (
@@ -46,6 +48,7 @@ export function JsonView({ value, depth = 0 }: { value: Json; depth?: number }):
         ))}
         {entries.length > maxEntries && <li class="faint">… {entries.length - maxEntries}</li>}
       </ul>
+      {close}
     </details>
   );
 }

@@ -1,8 +1,8 @@
-import { useState } from 'preact/hooks';
 import { api } from '../../api/client';
 import type { Device } from '../../api/types';
-import { useRepeated } from '../../store';
 import { t } from '../../texts';
+import { usePolled } from '../../ui/load';
+import { Prose } from '../../ui/prose';
 import { Section } from '../../ui/section';
 
 interface Report {
@@ -11,8 +11,7 @@ interface Report {
 
 /** Why a board that is offline does not come, for administrators. */
 export function Doctor({ device }: { device: Device }) {
-  const [report, setReport] = useState<Report | null>(null);
-  useRepeated((signal) => api<Report>('GET', `/v1/localcloud/devices/${device.id}/doctor`, { signal }).then(setReport), 10_000, [device.id]);
+  const { value: report } = usePolled((signal) => api<Report>('GET', `/v1/localcloud/devices/${device.id}/doctor`, { signal }), 10_000, [device.id]);
   if (!report || report.findings.length === 0) return null;
   return (
     <Section title={t.device.doctor} term={t.device.doctorTerm}>
@@ -20,7 +19,11 @@ export function Doctor({ device }: { device: Device }) {
         {report.findings.map((f) => (
           <li key={f.what}>
             <div>{f.what}</div>
-            {f.next && <div class="soft small">{f.next}</div>}
+            {f.next && (
+              <div class="soft small">
+                <Prose text={f.next} />
+              </div>
+            )}
           </li>
         ))}
       </ul>

@@ -56,7 +56,6 @@ export function EventsPage() {
       kind="full"
       actions={
         <>
-          <Rate />
           {past === null && (
             <Button icon={paused ? 'play' : 'pause'} pressed={paused} onClick={() => setPaused(!paused)}>
               {paused ? t.events.resume : t.events.pause}
@@ -75,7 +74,9 @@ export function EventsPage() {
       {past === null ? (
         <div class="card plain fill">
           <div class="log-bar">
-            <span class="faint small num">{count(visible.length)}</span>
+            <span class="faint small num cut">
+              {count(visible.length)} · <Rate />
+            </span>
             {fresh > 0 && (
               <Button
                 small
@@ -136,7 +137,7 @@ function Rate() {
     const timer = setInterval(() => setRate(eventRate()), 1_000);
     return () => clearInterval(timer);
   }, []);
-  return <span class="rate faint small num">{t.events.rate(rate >= 10 ? count(Math.round(rate)) : rate.toFixed(1))}</span>;
+  return <>{t.events.rate(rate >= 10 ? count(Math.round(rate)) : rate.toFixed(1))}</>;
 }
 
 function Filters({ filter, onFilter }: { filter: Filter; onFilter: (f: Filter) => void }) {
