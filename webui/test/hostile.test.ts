@@ -1,6 +1,8 @@
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { launch, logIn, watch, type Watched } from './support/browser';
+import { launch, logIn, owner, watch, type Watched } from './support/browser';
 import { ask, furnish, type Furnished } from './support/furnished';
 import { Board } from './support/program';
 
@@ -108,6 +110,60 @@ test('events are text in the log, unfolded, and in the address', async () => {
   await page.goto(`${furnished.cloud.url}/console/devices/${encodeURIComponent(attacks[2]!)}`);
   await page.getByRole('heading', { name: 'There is no such device' }).first().waitFor();
   await clean();
+});
+
+test('tokens, users, what browsers call themselves, and names from other servers are text', async () => {
+  const post = (path: string, body: object) => ask(furnished, 'POST', path, body);
+  for (const attack of attacks.slice(0, 8)) await post('/v1/access_tokens', { note: attack, scopes: ['events'] });
+  await fetch(`${furnished.cloud.url}/v1/localcloud/session`, {
+    method: 'POST',
+    headers: { 'User-Agent': 'Firefox/1 <img src=x onerror=alert(1)> Linux', 'X-Localcloud-Csrf': '1', 'Content-Type': 'application/json' },
+    body: JSON.stringify({ username: owner.name, password: owner.password }),
+  });
+  await post('/v1/localcloud/users', { name: '<b>ben</b>', password: 'battery staple' }).catch(() => undefined); // may be no name for a user
+  await page.goto(`${furnished.cloud.url}/console/tokens`);
+  await page.getByText(attacks[1]!, { exact: true }).waitFor();
+  await page.getByText('Firefox, Linux').waitFor();
+  await clean();
+  await page.locator('li', { hasText: attacks[1]! }).getByRole('button', { name: 'Revoke' }).click();
+  await clean();
+  for (const where of ['users', 'settings', 'health', 'waiting', 'relay', 'connect', 'glossary']) {
+    await page.goto(`${furnished.cloud.url}/console/${where}`);
+    await page.getByRole('heading', { level: 1 }).waitFor();
+    await clean();
+  }
+});
+
+test('webhooks and what other servers answer are text', async () => {
+  const server = createServer((_, response) => response.writeHead(500, '<img src=x onerror=alert(1)>').end(attacks.join('\n')));
+  await new Promise<void>((done) => server.listen(0, '127.0.0.1', done));
+  const address = `127.0.0.1:${(server.address() as AddressInfo).port}`;
+  try {
+    await ask(furnished, 'POST', '/v1/localcloud/webhook-targets', { target: address });
+    await ask(furnished, 'POST', '/v1/integrations', {
+      event: short(attacks[0]!),
+      name: attacks[1]!,
+      url: `http://${address}/${encodeURIComponent(attacks[2]!)}`,
+      headers: { 'X-Attack': '<script>alert(1)</script>' },
+      json: { a: attacks[3]!, b: '<b onmouseover=alert(1)>{{{PARTICLE_EVENT_VALUE}}}' },
+    });
+    await page.goto(`${furnished.cloud.url}/console/integrations`);
+    await page.getByText(attacks[1]!, { exact: true }).waitFor();
+    await clean();
+    await page.getByRole('button', { name: 'Deliveries' }).click();
+    await page.getByRole('button', { name: 'Fire it now' }).click();
+    await page.locator('.deliveries li', { hasText: '500' }).first().waitFor();
+    await clean();
+    await page.getByRole('button', { name: 'Close' }).click();
+    await page.getByRole('button', { name: 'Change' }).click();
+    await page.getByRole('dialog').getByLabel('Template').waitFor();
+    await clean();
+    await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click();
+    await page.goto(`${furnished.cloud.url}/console/events`); // its answer comes back as an event
+    await clean();
+  } finally {
+    server.close();
+  }
 });
 
 test('the policy does stop what it is for', async () => {
