@@ -398,6 +398,10 @@ func (r *Relay) isolated(d Device, announced, to string) string {
 		return fmt.Sprintf("it took the call and never connected to %s: its address %v is in another network than this machine "+
 			"(wrong subnet); set --relay-advertise to an address that it can reach", to, at)
 	}
+	if r.Advertise.IsValid() && !r.isOwn(r.Advertise.Addr().Unmap()) {
+		return fmt.Sprintf("it took the call and never connected to %s, which is not an address of this machine: look whether "+
+			"--relay-advertise leads here", to)
+	}
 	return fmt.Sprintf("it took the call and never connected to %s: a firewall on this machine, or an access point that keeps "+
 		"its clients apart (client isolation)", to)
 }

@@ -166,13 +166,16 @@ func TestADeviceThatTookTheCallAndDoesNotConnectIsExplained(t *testing.T) {
 	tests := []struct{ announced, want string }{
 		{"10.9.9.9", "wrong subnet"},
 		{"192.168.1.77", "client isolation"},
+		{"192.168.1.78", "look whether --relay-advertise leads here"}, // which is set to an address of another machine
 	}
-	for _, test := range tests {
+	for i, test := range tests {
 		synctest.Test(t, func(t *testing.T) {
 			fake := newFakeCloud()
 			r, err := New(Config{
 				Cloud: fake, Advertise: netip.MustParseAddrPort("192.168.1.5:8070"),
-				Addresses: func() ([]netip.Prefix, error) { return []netip.Prefix{netip.MustParsePrefix("192.168.1.5/24")}, nil },
+				Addresses: func() ([]netip.Prefix, error) {
+					return []netip.Prefix{netip.MustParsePrefix([]string{"192.168.1.5/24", "192.168.1.6/24"}[i/2])}, nil
+				},
 			})
 			if err != nil {
 				t.Fatal(err)
