@@ -22,6 +22,15 @@ type Links interface {
 	ForgetLink(id keys.DeviceID)
 	// EachLink calls yield with each state that is stored until yield returns false.
 	EachLink(yield func(LinkState) bool) error
-	// KeepsLinks reports whether states outlive the program at all: not where events are not synced.
-	KeepsLinks() bool
+	// KeepsLinks reports when states have to be handed over, so that they outlive the program.
+	KeepsLinks() Keeping
 }
+
+// Keeping says when the state of a link has to be handed over.
+type Keeping int
+
+const (
+	KeptNever  Keeping = iota // states do not outlive the program
+	KeptAtStop                // when the cloud stops; after a crash there is none
+	KeptAlways                // whenever it changes; what is stored outlives a crash too
+)

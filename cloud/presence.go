@@ -418,7 +418,7 @@ type meter struct {
 	own     *Policy // the device's own policy, nil: the server's for devices
 	limiter limiter
 
-	vitals    Vitals
+	vitals    measured
 	events    uint64
 	throttled uint64 // as of its last vitals
 	limited   uint64

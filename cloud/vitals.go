@@ -3,7 +3,10 @@ package cloud
 import (
 	"context"
 	"maps"
+	"slices"
+	"strings"
 	"time"
+	"unique"
 
 	"localcloud/keys"
 )
@@ -19,12 +22,42 @@ type Vitals struct {
 // EventVitals is the event by which the cloud tells a device's vitals.
 const EventVitals = "spark/device/diagnostics/update"
 
-// Measured notes what the device told of itself. figures belong to the Hub from now on.
+// measured is Vitals in a small form, as each device that is online has some: devices tell the same figures, so they share the
+// names, each on a line.
+type measured struct {
+	at     time.Time // zero: nothing was told
+	names  unique.Handle[string]
+	values []float64
+}
+
+func measure(at time.Time, figures map[string]float64) measured {
+	names := slices.Sorted(maps.Keys(figures))
+	m := measured{at: at, names: unique.Make(strings.Join(names, "\n")), values: make([]float64, len(names))}
+	for i, name := range names {
+		m.values[i] = figures[name]
+	}
+	return m
+}
+
+func (m *measured) all(yield func(name string, value float64) bool) {
+	if len(m.values) == 0 {
+		return
+	}
+	i := 0
+	for name := range strings.SplitSeq(m.names.Value(), "\n") {
+		if !yield(name, m.values[i]) {
+			return
+		}
+		i++
+	}
+}
+
+// Measured notes what the device told of itself.
 func (p *Presence) Measured(figures map[string]float64) {
-	now := p.hub.clock.Now()
+	m := measure(p.hub.clock.Now(), figures)
 	p.hub.mu.Lock()
 	defer p.hub.mu.Unlock()
-	p.meter.vitals = Vitals{At: now, Figures: figures}
+	p.meter.vitals = m
 }
 
 // Vitals returns what the device told last since the cloud started; false when it has told nothing.
@@ -32,22 +65,24 @@ func (h *Hub) Vitals(id keys.DeviceID) (Vitals, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	m := h.meters[id]
-	if m == nil || m.vitals.Figures == nil {
+	if m == nil || m.vitals.at.IsZero() {
 		return Vitals{}, false
 	}
-	return Vitals{At: m.vitals.At, Figures: maps.Clone(m.vitals.Figures)}, true
+	return Vitals{At: m.vitals.at, Figures: maps.Collect(m.vitals.all)}, true
 }
 
 // Vital returns one figure of what the device told last.
 func (h *Hub) Vital(id keys.DeviceID, name string) (float64, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	m := h.meters[id]
-	if m == nil {
-		return 0, false
+	if m := h.meters[id]; m != nil {
+		for known, value := range m.vitals.all {
+			if known == name {
+				return value, true
+			}
+		}
 	}
-	value, ok := m.vitals.Figures[name]
-	return value, ok
+	return 0, false
 }
 
 // AskVitals asks the device for its vitals and notes them; see Conn.
@@ -64,7 +99,7 @@ func (h *Hub) AskVitals(ctx context.Context, id keys.DeviceID) (Vitals, error) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	if m := h.meters[id]; m != nil {
-		m.vitals = Vitals{At: v.At, Figures: maps.Clone(figures)}
+		m.vitals = measure(v.At, figures)
 	}
 	return v, nil
 }

@@ -12,8 +12,9 @@ import (
 // they belong to. A log that is set aside costs each device over UDP one handshake.
 //
 // A state that is old is worse than none: numbers that were used once would be used again, and records that came once
-// would be taken again. So states are kept only where every commit is synced (mode disk), and dropped when the data
-// directory was in use elsewhere or in another mode meanwhile, or is a copy.
+// would be taken again. So states lie there only where every commit is synced (mode disk), and are dropped when the data
+// directory was in use elsewhere or in another mode meanwhile, or is a copy. In the other modes they are kept from a stop to the
+// next start, see parked.
 const (
 	prefixSecrets  = 'l'
 	prefixCounters = 'c'
@@ -21,38 +22,59 @@ const (
 
 func linkKey(prefix byte, id keys.DeviceID) []byte { return append([]byte{prefix}, id[:]...) }
 
-var errNotKept = errors.New("links are kept only where events are synced before they are acknowledged")
+var errNotKept = errors.New("nothing outlives a store in memory")
 
 // KeepsLinks implements cloud.Links.
-func (l *Log) KeepsLinks() bool { return l.mode.kind == modeDisk }
+func (l *Log) KeepsLinks() cloud.Keeping {
+	switch {
+	case l.mode.kind == modeDisk:
+		return cloud.KeptAlways
+	case l.parked != nil:
+		return cloud.KeptAtStop
+	}
+	return cloud.KeptNever
+}
 
 // KeepLink implements cloud.Links.
 func (l *Log) KeepLink(state cloud.LinkState, done func(error)) {
-	ops := []op{{linkKey(prefixCounters, state.Device), state.Counters}}
-	if state.Secrets != nil {
-		ops = append(ops, op{linkKey(prefixSecrets, state.Device), state.Secrets})
+	switch l.KeepsLinks() {
+	case cloud.KeptAlways:
+		ops := []op{{linkKey(prefixCounters, state.Device), state.Counters}}
+		if state.Secrets != nil {
+			ops = append(ops, op{linkKey(prefixSecrets, state.Device), state.Secrets})
+		}
+		l.keep(ops, done)
+	case cloud.KeptAtStop:
+		l.parked.keep(state)
+		go done(nil)
+	default:
+		go done(cloud.E("link", cloud.Unsupported, errNotKept))
 	}
-	l.keep(ops, done)
 }
 
 // ForgetLink implements cloud.Links.
 func (l *Log) ForgetLink(id keys.DeviceID) {
-	l.keep([]op{{key: linkKey(prefixCounters, id)}, {key: linkKey(prefixSecrets, id)}}, func(error) {})
+	switch l.KeepsLinks() {
+	case cloud.KeptAlways:
+		l.keep([]op{{key: linkKey(prefixCounters, id)}, {key: linkKey(prefixSecrets, id)}}, func(error) {})
+	case cloud.KeptAtStop:
+		l.parked.forget(id)
+	}
 }
 
 func (l *Log) keep(ops []op, done func(error)) {
-	var err error = cloud.E("link", cloud.Unsupported, errNotKept)
-	if l.KeepsLinks() {
-		err = l.enqueue(waiting{ops: ops, done: done})
-	}
-	if err != nil {
+	if err := l.enqueue(waiting{ops: ops, done: done}); err != nil {
 		go done(err)
 	}
 }
 
 // EachLink implements cloud.Links. The state is yield's to keep.
 func (l *Log) EachLink(yield func(cloud.LinkState) bool) error {
-	if !l.KeepsLinks() {
+	switch l.KeepsLinks() {
+	case cloud.KeptNever:
+		return nil
+	case cloud.KeptAtStop:
+		l.parked.each(yield)
 		return nil
 	}
 	counters := make(map[keys.DeviceID][]byte)

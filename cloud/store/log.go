@@ -60,6 +60,7 @@ type logPlace struct {
 	ceiling cloud.EventID                              // ids up to this one are reserved
 	raise   func(cloud.EventID) (cloud.EventID, error) // makes the home remember that ids up to that one, and some more, may be given
 	flush   func() error                               // writes what was accepted; nil: it is written
+	parked  *parked                                    // states of links in modes other than disk; nil: they are kept nowhere
 }
 
 func newLog(db kv, commit func([]op) error, opts Options) (*Log, error) {

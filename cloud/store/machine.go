@@ -23,12 +23,13 @@ const (
 
 // home says where the data directory was last open, and which ids of events may have been given.
 type home struct {
-	Machine string        `json:"machine"` // hash of the machine's id; empty: unknown
-	Boots   uint64        `json:"boots"`   // how often the directory was opened
-	IDs     cloud.EventID `json:"ids"`     // no greater id was given
-	Exact   bool          `json:"exact"`   // it is the last one: the store was closed. Otherwise a bound ahead of it
-	Events  string        `json:"events"`  // the mode of the log then
-	Place   string        `json:"place"`   // what tells the directory from a copy; empty: unknown
+	Machine string        `json:"machine"`         // hash of the machine's id; empty: unknown
+	Boots   uint64        `json:"boots"`           // how often the directory was opened
+	IDs     cloud.EventID `json:"ids"`             // no greater id was given
+	Exact   bool          `json:"exact"`           // it is the last one: the store was closed. Otherwise a bound ahead of it
+	Events  string        `json:"events"`          // the mode of the log then
+	Place   string        `json:"place"`           // what tells the directory from a copy; empty: unknown
+	Links   string        `json:"links,omitempty"` // mark of the file with states of links; see parked
 }
 
 func (h home) op() op { return op{[]byte(keyHome), encodeJSON(h)} }

@@ -161,12 +161,32 @@ func (s *Store) raise(id cloud.EventID) (cloud.EventID, error) {
 	return s.home.IDs, nil
 }
 
-// leaving notes, when the log is closed, which id was the last.
+// openParked takes in the states of links that were left when the store was closed. A copy has none.
+func (s *Store) openParked() *parked {
+	mark := s.leave.Links
+	if s.moved || s.isCopy() {
+		mark = ""
+	}
+	p, err := openParked(s.dir, mark)
+	if err != nil {
+		s.logger.Warn("devices over UDP have to begin anew", "err", err)
+	}
+	return p
+}
+
+// leaving notes, when the log is closed, which id was the last, and leaves the states of links.
 type leaving struct{ s *Store }
 
 func (l leaving) Close() error {
 	s := l.s
 	s.home.IDs, s.home.Exact = s.events.Last(), true
+	if p := s.events.parked; p != nil {
+		var err error
+		if s.home.Links, err = p.write(s.dir); err != nil {
+			s.home.Links = ""
+			s.logger.Warn("devices over UDP will have to begin anew", "err", err)
+		}
+	}
 	if err := s.registry.setHome(s.home); err != nil {
 		s.logger.Warn("the last id of events is not noted", "err", err)
 	}
@@ -197,6 +217,9 @@ func (s *Store) tryLog(known bool, opts Options) error {
 	place := logPlace{raise: s.raise, ceiling: s.home.IDs}
 	if known {
 		place.ids = s.leave.IDs
+	}
+	if s.mode.kind != modeDisk {
+		place.parked = s.openParked()
 	}
 	if !s.mode.usesDisk() {
 		db := &memory{}
@@ -243,8 +266,12 @@ func (s *Store) openDisk(dir string, opts Options) (*disk, error) {
 // linksAreOld reports whether the states of links in the log may not be the last ones: events were not synced when the
 // directory was open before, or it is a copy of the one that was open then.
 func (s *Store) linksAreOld() bool {
-	copied := s.leave.Place != "" && s.home.Place != "" && s.leave.Place != s.home.Place
-	return s.moved || copied || s.leave.Events != Mode{}.String()
+	return s.moved || s.isCopy() || s.leave.Events != Mode{}.String()
+}
+
+// isCopy reports whether the directory is a copy of the one that was open before.
+func (s *Store) isCopy() bool {
+	return s.leave.Place != "" && s.home.Place != "" && s.leave.Place != s.home.Place
 }
 
 // Moved reports whether the directory was last open on another machine: it was copied, or its disk was moved. What

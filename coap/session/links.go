@@ -22,6 +22,9 @@ import (
 // So after a crash nobody can send an event a second time. What can be sent again are at most the last lagMost
 // messages that are no events: pings, questions for the time, acknowledgements, which change nothing.
 
+// Where the owner chose that events are not synced ([cloud.KeptAtStop]) nothing is stored while the cloud runs, and all of it when it
+// stops: an orderly restart is not noticed, after a crash each device shakes hands once.
+
 // lagMost is how many messages of a device that are no events the stored counters may be behind.
 const lagMost = 32
 
@@ -34,8 +37,13 @@ type keeping struct {
 	failed atomic.Bool // one with what seldom changes was not stored
 }
 
-// keeps reports whether states are stored at all.
-func (ps *Peers) keeps() bool { return ps.cfg.Links != nil && ps.cfg.Links.KeepsLinks() }
+// keeps says when states are stored.
+func (ps *Peers) keeps() cloud.Keeping {
+	if ps.cfg.Links == nil {
+		return cloud.KeptNever
+	}
+	return ps.cfg.Links.KeepsLinks()
+}
 
 // save stores the peer's state when it is time to.
 func (p *Peer) save() {
@@ -59,7 +67,7 @@ func (p *Peer) save() {
 
 // beginSaving makes the session one that is stored. From now on it sends only what is reserved.
 func (p *Peer) beginSaving() {
-	if !p.peers.keeps() {
+	if p.peers.keeps() != cloud.KeptAlways {
 		return
 	}
 	p.keeping.dirty = true
@@ -122,7 +130,7 @@ type StoredLink struct {
 // with it before anything can come. It returns when all may send. Call it before Run, and before anything can come from devices at all. What is
 // damaged is left out: it costs its device a handshake.
 func (ps *Peers) Restore(resume func(link StoredLink, open func(Channel) *Peer) error) error {
-	if !ps.keeps() {
+	if ps.keeps() == cloud.KeptNever {
 		return nil
 	}
 	var reserving sync.WaitGroup
@@ -170,15 +178,32 @@ func (ps *Peers) restore(
 	if err != nil {
 		return err
 	}
+	if ps.keeps() == cloud.KeptAtStop {
+		p.channel.Limit(unlimited) // until the cloud stops nothing of it is stored
+		return nil
+	}
 	p.reserve(reserving)
 	return nil
+}
+
+// unlimited is more records than a session ever sends.
+const unlimited = 1 << 47
+
+// park stores the state when the cloud stops, where that is the only time.
+func (p *Peer) park() {
+	switch {
+	case p.keeping.begun:
+		p.saveThen(p.keeping.dirty, func(error) {})
+	case p.peers.keeps() == cloud.KeptAtStop && p.session.greeted && p.peers.isNewest(p):
+		p.saveThen(true, func(error) {})
+	}
 }
 
 // reopen makes the peer of a restored session.
 func (ps *Peers) reopen(c Channel, s *Session, now time.Time) *Peer {
 	p := ps.newPeer(c, now)
 	p.session, p.device = s, s.Device()
-	p.keeping.begun = true
+	p.keeping.begun = ps.keeps() == cloud.KeptAlways
 	ps.mu.Lock()
 	ps.all[p] = struct{}{}
 	if !s.udp.left {

@@ -198,7 +198,7 @@ func (p *Peer) end(err error, notify bool) {
 	p.channel.Close(notify)
 	p.session.Close(ErrClosed)
 	p.session = nil
-	if p.peers.forget(p, id) && p.keeping.begun {
+	if p.peers.forget(p, id) && p.peers.keeps() != cloud.KeptNever {
 		p.later(func(context.Context) { p.peers.cfg.Links.ForgetLink(id) })
 	}
 	p.later(func(ctx context.Context) {
@@ -210,9 +210,7 @@ func (p *Peer) end(err error, notify bool) {
 func (p *Peer) stop() {
 	p.close(ErrStopping, false)
 	if p.session != nil {
-		if p.keeping.begun {
-			p.saveThen(p.keeping.dirty, func(error) {})
-		}
+		p.park()
 		p.session.Close(ErrClosed)
 	}
 	done := make(chan struct{})

@@ -193,6 +193,13 @@ func (ps *Peers) admit(p *Peer, id keys.DeviceID) {
 	}
 }
 
+// isNewest reports whether p is the newest of its device.
+func (ps *Peers) isNewest(p *Peer) bool {
+	ps.mu.Lock()
+	defer ps.mu.Unlock()
+	return ps.admitted[p.session.Device()] == p
+}
+
 // forget takes p out of all lists, and reports whether it was the newest of its device.
 func (ps *Peers) forget(p *Peer, id keys.DeviceID) (newest bool) {
 	ps.mu.Lock()

@@ -2,17 +2,34 @@ package main_test
 
 import (
 	"encoding/json"
+	"os"
 	"os/exec"
 	"testing"
 )
 
-// A device over UDP goes on with its session when the program was killed: what it publishes after that is acknowledged, and
-// the cloud that was started again has seen no handshake.
-func TestKillNineCostsADeviceOverUDPNoHandshake(t *testing.T) {
+// A device over UDP goes on with its session when the program has ended: what it publishes after that is acknowledged, and
+// the cloud that was started again has seen no handshake. Where each event is synced, that holds for kill -9 too.
+func TestARestartCostsADeviceOverUDPNoHandshake(t *testing.T) {
+	for name, c := range map[string]struct {
+		events string
+		signal os.Signal
+	}{
+		"kill -9":                         {"disk", os.Kill},
+		"a stop, and events in memory":    {"memory", os.Interrupt},
+		"a stop, and events at intervals": {"interval=30s", os.Interrupt},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			restartOverUDP(t, c.events, c.signal)
+		})
+	}
+}
+
+func restartOverUDP(t *testing.T, events string, signal os.Signal) {
 	program, data := buildProgram(t), t.TempDir()
 	serve := func(udp string) (*process, string) {
 		p := start(t, exec.Command(program, "serve", "--data", data, "--http", "127.0.0.1:0", "--tcp", "127.0.0.1:0", "--relay", "127.0.0.1:0",
-			"--udp", udp))
+			"--udp", udp, "--events", events))
 		var ready struct{ UDP string }
 		p.next(t, &ready)
 		return p, ready.UDP
@@ -44,7 +61,9 @@ func TestKillNineCostsADeviceOverUDPNoHandshake(t *testing.T) {
 	until(line{Ev: "online"})
 	publish("before")
 
-	cloud.cmd.Process.Kill()
+	if err := cloud.cmd.Process.Signal(signal); err != nil {
+		t.Fatal(err)
+	}
 	cloud.wait(t)
 	serve(udp)
 	publish("after")

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"os"
 	"runtime"
 	"runtime/debug"
 	"time"
@@ -13,14 +12,10 @@ const (
 	memorySteps = 100             // devices more or less that make no difference
 )
 
-// garbage is how much the heap grows, in percent of what is in use, before it is collected. Go's own 100 leaves holes
-// as large again between what a storm of devices leaves behind; the collections more cost some hundredths of its CPU.
-const garbage = 50
-
-// beFrugal sets that for the process, unless its owner has set GOGC.
+// beFrugal begins as if there were much to do; see pace.
 func beFrugal() {
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(garbage)
+	if ownPace() {
+		debug.SetGCPercent(garbageBusy)
 	}
 }
 
