@@ -43,7 +43,7 @@ func (s Settings) with(changes Settings) Settings {
 	return s
 }
 
-func (r *Relay) tokenReads() bool { return r.Settings().Read == readToken }
+func (r *Relay) tokenReads() bool { return r.Settings().Read != readOpen }
 func (r *Relay) legacy() bool     { return *r.Settings().Legacy }
 func (r *Relay) byAddress() bool  { return *r.Settings().ByAddress }
 
