@@ -19,24 +19,26 @@ import (
 // The rooms of the house. A package is in the room of its own name; where a
 // room is deep, its subpackages are in it too.
 var rooms = map[string]room{
-	"cloud":                {},
-	"cloud/api":            {},
-	"cloud/client":         {},
-	"cloud/cmd/localcloud": {deep: true, wires: true},
-	"cloud/sink":           {},
-	"cloud/sse":            {},
-	"cloud/store":          {},
-	"coap":                 {},
-	"coap/link":            {deep: true}, // tcp.go, dtls/
-	"coap/link/recording":  {testsOnly: true},
-	"coap/session":         {},
-	"coap/virtual":         {},
-	"firmware":             {},
-	"keys":                 {},
-	"keys/dfu":             {},
-	"keys/dfu/dfutest":     {testsOnly: true},
-	"relay":                {},
-	"webui":                {},
+	"cloud":                        {},
+	"cloud/api":                    {},
+	"cloud/client":                 {},
+	"cloud/cmd/localcloud":         {deep: true, wires: true},
+	"cloud/sink":                   {},
+	"cloud/sse":                    {},
+	"cloud/store":                  {},
+	"coap":                         {},
+	"coap/link":                    {deep: true}, // tcp.go, dtls/
+	"coap/link/recording":          {testsOnly: true},
+	"coap/session":                 {},
+	"coap/virtual":                 {},
+	"firmware":                     {},
+	"keys":                         {},
+	"keys/dfu":                     {},
+	"keys/dfu/dfutest":             {testsOnly: true},
+	"keys/listening":               {},
+	"keys/listening/listeningtest": {testsOnly: true},
+	"relay":                        {},
+	"webui":                        {},
 }
 
 type room struct {
@@ -79,6 +81,7 @@ var arrows = []arrow{
 
 	{"keys/dfu", "keys", "which board is which, and where its slots lie"},
 	{"keys/dfu/dfutest", "keys", "the boards on the bench"},
+	{"keys/listening", "keys", "which board is which, and its id"},
 
 	{"relay", "cloud", "devices, access and events"},
 	{"relay", "cloud/sse", "lines go to browsers as events"},

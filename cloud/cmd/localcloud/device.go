@@ -25,10 +25,12 @@ type deviceCmd struct {
 	Remove deviceRemoveCmd `cmd:"" help:"Forget a device and its key; it is not let in any more."`
 	Policy devicePolicyCmd `cmd:"" help:"How many events this one device may send (rate limit)."`
 
-	Rekey   deviceRekeyCmd   `cmd:"" aliases:"connect" help:"Connect a board to this cloud over USB: keys and address, with a way back (also: device connect)."`
-	Restore deviceRestoreCmd `cmd:"" help:"Give a board back what it held before, such as Particle's cloud."`
-	Doctor  deviceDoctorCmd  `cmd:"" help:"Say why a device does not come online, and what to do."`
-	Udev    deviceUdevCmd    `cmd:"" help:"The rule by which the users of a Linux machine may use boards over USB: print, or --install."`
+	Rekey    deviceRekeyCmd    `cmd:"" aliases:"connect" help:"Connect a board to this cloud over USB: keys and address, with a way back (also: device connect)."`
+	Restore  deviceRestoreCmd  `cmd:"" help:"Give a board back what it held before, such as Particle's cloud."`
+	Identify deviceIdentifyCmd `cmd:"" help:"Say which boards are plugged in, and what they say of themselves: id, Device OS, MAC address, modem."`
+	WiFi     deviceWiFiCmd     `cmd:"" name:"wifi" help:"Tell a board its Wi-Fi network over USB, in listening mode."`
+	Doctor   deviceDoctorCmd   `cmd:"" help:"Say why a device does not come online, and what to do."`
+	Udev     deviceUdevCmd     `cmd:"" help:"The rule by which the users of a Linux machine may use boards over USB: print, or --install."`
 }
 
 // nameOrID is what people call a device.

@@ -83,7 +83,7 @@ func chooseBoard(ctx context.Context, tool dfu.Tool, id string) (dfu.Board, erro
 }
 
 func errNoID(b dfu.Board) error {
-	return usagef("the boot loader of this %s does not tell its id: give it with --id. It is shown by particle serial identify, "+
+	return usagef("the boot loader of this %s does not tell its id: give it with --id. It is shown by localcloud device identify, "+
 		"with the board in listening mode (blinking dark blue)", b.Platform.Name)
 }
 

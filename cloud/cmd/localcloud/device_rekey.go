@@ -12,6 +12,7 @@ import (
 	"localcloud/cloud/cmd/localcloud/internal/rekey"
 	"localcloud/keys"
 	"localcloud/keys/dfu"
+	"localcloud/keys/listening"
 )
 
 type deviceRekeyCmd struct {
@@ -30,10 +31,17 @@ type deviceRekeyCmd struct {
 	File string `help:"Without USB: write the bytes into files in this directory, and print the commands that bring them into the board. Needs --for and --id." placeholder:"DIR"`
 	For  string `help:"With --file: the kind of board, such as photon or argon." placeholder:"PLATFORM"`
 
+	WiFiSSID          string `name:"wifi-ssid" help:"Tell the board this Wi-Fi network afterwards, too, in listening mode (see: device wifi --help)." placeholder:"NAME"`
+	WiFiSecurity      string `name:"wifi-security" enum:"none,wep,wpa,wpa2,wpa3," default:"" help:"With --wifi-ssid: how it is secured, if it is hidden or open." placeholder:"KIND"`
+	WiFiPasswordStdin bool   `name:"wifi-password-stdin" help:"With --wifi-ssid: read its password from standard input instead of asking for it."`
+	WiFiPort          string `name:"wifi-port" help:"With --wifi-ssid: the board's serial port, if it is not found by itself." placeholder:"PORT"`
+
 	Key    string `help:"Give the board this private key (PEM or DER) instead of the one that it has." placeholder:"FILE"`
 	NewKey bool   `help:"Give the board a new private key in any case."`
 
 	Wait time.Duration `default:"2m" help:"How long to wait until the board is online; 0: not at all (default: 2m)." placeholder:"TIME"`
+
+	network listening.Network // of --wifi-ssid
 }
 
 // Help is the long text of --help.
@@ -56,6 +64,15 @@ func (c *deviceRekeyCmd) Run(ctx context.Context, t *terminal) error {
 		return usagef("--for goes with --file; over USB the kind of board is seen")
 	case c.Key != "" && c.NewKey:
 		return usagef("--key and --new-key: choose one of them")
+	case c.WiFiSSID != "" && c.File != "":
+		return usagef("--wifi-ssid needs the board on a cable; where it is plugged in: localcloud device wifi %s", c.WiFiSSID)
+	case c.WiFiSSID == "" && (c.WiFiSecurity != "" || c.WiFiPasswordStdin || c.WiFiPort != ""):
+		return usagef("--wifi-security, --wifi-password-stdin and --wifi-port go with --wifi-ssid")
+	case c.WiFiSSID != "" && !c.DryRun:
+		var err error
+		if c.network, err = (wifiFlags{c.WiFiSecurity, c.WiFiPasswordStdin}).network(t, c.WiFiSSID); err != nil {
+			return err
+		}
 	}
 	return c.with(ctx, needAny, func(conn *connection) error {
 		switch {
@@ -78,6 +95,9 @@ type label struct{ name, user string }
 
 // one connects one board.
 func (c *deviceRekeyCmd) one(ctx context.Context, t *terminal, conn *connection, tool dfu.Tool, board dfu.Board, l label) error {
+	if c.WiFiSSID != "" && !board.Platform.WiFi {
+		return usagef("a %s has no Wi-Fi: leave out --wifi-ssid", board.Platform.Name)
+	}
 	cable := onCable{tool, board}
 	held, err := rekey.Look(ctx, cable, board.ID, board.Platform)
 	if err != nil {
@@ -98,6 +118,9 @@ func (c *deviceRekeyCmd) one(ctx context.Context, t *terminal, conn *connection,
 		return err
 	}
 	restart(context.WithoutCancel(ctx), t, tool, held, board)
+	if err := c.wifiAfter(ctx, t, board.ID, board.Platform); err != nil {
+		return err
+	}
 	return c.await(ctx, t, conn, held, address, before)
 }
 

@@ -401,7 +401,7 @@ func TestWhatABoardNeedsIsSaidBeforeAnythingIsDone(t *testing.T) {
 	bench := dfutest.Install(t)
 	refused(t, 1, []string{"no board", "blinks yellow"}, "device", "rekey", "--host", "10.0.0.1", "--data", data)
 	old := bench.Plug(t, "photon", "00000000010C", "1-1")
-	refused(t, 2, []string{"--id", "particle serial identify"}, "device", "rekey", "--host", "10.0.0.1", "--data", data)
+	refused(t, 2, []string{"--id", "localcloud device identify"}, "device", "rekey", "--host", "10.0.0.1", "--data", data)
 	command(t, "device", "rekey", "--id", "3f0034000b51343334363138", "--host", "10.0.0.1", "--data", data)
 	old.EnterDFU(t)
 	newBoards[2].plug(t, bench)

@@ -213,7 +213,7 @@ func TestTheDoctorOfABoardThatNeverComesComparesAddresses(t *testing.T) {
 	if out := command(t, "device", "doctor", "e00fce68000000000000000a", "--data", s.data); !strings.Contains(out, "does not know it") {
 		t.Errorf("of a board that is unknown: %s", out)
 	}
-	if out := command(t, "doctor", "--led", "blinking green"); !strings.Contains(out, "2.4 GHz") || !strings.Contains(out, "particle serial wifi") {
+	if out := command(t, "doctor", "--led", "blinking green"); !strings.Contains(out, "2.4 GHz") || !strings.Contains(out, "localcloud device wifi") {
 		t.Errorf("of a light: %s", out)
 	}
 	refused(t, 2, []string{"no light like"}, "doctor", "--led", "polka dots")
