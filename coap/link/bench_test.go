@@ -42,7 +42,7 @@ func BenchmarkRead(b *testing.B) {
 			b.ReportAllocs()
 			for b.Loop() {
 				source.Seek(0, io.SeekStart)
-				c.in.state.iv = [16]byte(creds.iv()) // the same frame again
+				c.chains.in = [16]byte(creds.iv()) // the same frame again
 				if _, err := c.Read(); err != nil {
 					b.Fatal(err)
 				}

@@ -1,6 +1,7 @@
 package link
 
 import (
+	"crypto/aes"
 	"crypto/rsa"
 	"encoding/binary"
 	"errors"
@@ -26,22 +27,22 @@ type Conn struct {
 	serverKey *rsa.PublicKey // ours, which the device holds; nil on the device's side
 
 	// owned by the reader
-	in         chain
-	header     [headerSize]byte // of the next frame, as far as it came, while there is no buffer
-	got        int              // bytes of it
-	buffer     *buffer          // nil between messages
-	start, end int              // what of buffer is received and not yet taken
+	small      [smallFrame]byte // the next frame, as far as it came, while there is no buffer
+	buffer     *buffer          // for a longer one; nil between messages
+	start, end int              // what of small or buffer is received and not yet taken
 	readErr    error
 
 	// owned by the writer
-	out      chain
 	writeErr error
+
+	chains *chains // a pointer, so that fmt prints no key; see there who may use it
 }
 
+// smallFrame has room for a frame of one cipher block, such as a ping: at rest that takes one read and no buffer.
+const smallFrame = headerSize + aes.BlockSize
+
 func newConn(nc net.Conn, creds *credentials, id keys.DeviceID, key keys.PublicKey, pool *buffers) *Conn {
-	c := &Conn{nc: nc, device: id, key: key, salt: creds.salt(), pool: pool}
-	c.out, c.in = newChains(creds)
-	return c
+	return &Conn{nc: nc, device: id, key: key, salt: creds.salt(), pool: pool, chains: newChains(creds)}
 }
 
 // Read blocks until the next message is here and returns it. The slice is valid until the next Read.
@@ -63,7 +64,7 @@ func (c *Conn) Read() ([]byte, error) {
 			return nil, c.fail(err)
 		}
 		if frame != nil {
-			message, ok := c.in.open(frame)
+			message, ok := c.chains.open(frame)
 			if !ok {
 				return nil, c.fail(ErrBadFrame)
 			}
@@ -79,12 +80,20 @@ func (c *Conn) Read() ([]byte, error) {
 	}
 }
 
-// take removes the next whole frame from the buffer and returns its ciphertext, nil if there is none yet.
+// space is where bytes are received.
+func (c *Conn) space() []byte {
+	if c.buffer != nil {
+		return c.buffer.bytes
+	}
+	return c.small[:]
+}
+
+// take removes the next whole frame from what was received and returns its ciphertext, nil if there is none yet.
 func (c *Conn) take() ([]byte, error) {
-	if c.end-c.start < headerSize {
+	received := c.space()[c.start:c.end]
+	if len(received) < headerSize {
 		return nil, nil
 	}
-	received := c.buffer.bytes[c.start:c.end]
 	n, ok := frameLength(received, c.pool.limit)
 	if !ok {
 		return nil, ErrBadFrame
@@ -96,24 +105,25 @@ func (c *Conn) take() ([]byte, error) {
 	return received[headerSize : headerSize+n], nil
 }
 
-// fill reads once: into the header while nothing of a frame is here, else into the buffer, where more frames may come
-// along. The buffer has room for the largest frame, so it never is full without holding a whole one.
+// fill reads once: at rest what is or begins a small frame, else the header, and then into the buffer, where more frames
+// may come along. The buffer has room for the largest frame, so it never is full without holding a whole one.
 func (c *Conn) fill() error {
-	if c.buffer == nil {
-		n, err := c.nc.Read(c.header[c.got:])
-		c.got += n
-		if c.got == headerSize {
-			c.buffer = c.pool.get()
-			c.start, c.end = 0, copy(c.buffer.bytes, c.header[:])
-			c.got = 0
-		}
-		return unlessRead(n, err)
-	}
 	if c.start > 0 {
-		c.end = copy(c.buffer.bytes, c.buffer.bytes[c.start:c.end])
+		c.end = copy(c.space(), c.space()[c.start:c.end])
 		c.start = 0
 	}
-	n, err := c.nc.Read(c.buffer.bytes[c.end:])
+	space := c.small[:headerSize]
+	if c.chains.resting() {
+		space = c.small[:]
+	}
+	if c.buffer == nil && c.end >= len(space) {
+		c.buffer = c.pool.get()
+		copy(c.buffer.bytes, c.small[:c.end])
+	}
+	if c.buffer != nil {
+		space = c.buffer.bytes
+	}
+	n, err := c.nc.Read(space[c.end:])
 	c.end += n
 	return unlessRead(n, err)
 }
@@ -128,18 +138,20 @@ func unlessRead(n int, err error) error {
 
 // release ends the life of the last message and gives the buffer back when nothing else is in it.
 func (c *Conn) release() {
-	if c.buffer != nil && c.start == c.end {
+	if c.start < c.end {
+		return
+	}
+	c.start, c.end = 0, 0
+	if c.buffer != nil {
 		c.pool.put(c.buffer)
 		c.buffer = nil
 	}
 }
 
 func (c *Conn) fail(err error) error {
-	inFrame := c.got > 0 || c.start < c.end
-	if c.buffer != nil {
-		c.pool.put(c.buffer)
-		c.buffer, c.start, c.end = nil, 0, 0
-	}
+	inFrame := c.start < c.end
+	c.start = c.end
+	c.release()
 	switch {
 	case errors.Is(err, io.EOF) && inFrame:
 		err = io.ErrUnexpectedEOF
@@ -167,17 +179,14 @@ func (c *Conn) Write(msg []byte) error {
 	binary.BigEndian.PutUint16(frame, uint16(n))
 	ciphertext := frame[headerSize:]
 	pad(ciphertext, copy(ciphertext, msg))
-	c.out.seal(ciphertext)
+	c.chains.seal(ciphertext)
 	_, c.writeErr = c.nc.Write(frame)
 	return c.writeErr
 }
 
 // Rest gives memory back until the next message; what a Conn needs besides is made again then. It is not called during Read or
 // Write.
-func (c *Conn) Rest() {
-	c.in.rest()
-	c.out.rest()
-}
+func (c *Conn) Rest() { c.chains.rest() }
 
 // Close closes the connection. A Read or Write that waits returns.
 func (c *Conn) Close() error { return c.nc.Close() }

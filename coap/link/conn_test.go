@@ -99,6 +99,7 @@ func TestFramesOfOneSegmentAreReadInTwoReads(t *testing.T) {
 	counted := &countingReads{script: script{in: bytes.NewReader(stream(t, messages...))}}
 	creds := testCredentials
 	c := newConn(counted, &creds, newCast(t).id, newCast(t).device, newBuffers(0))
+	c.chains.aes() // as after a message
 	for _, want := range messages {
 		wantMessage(t, c, want)
 	}
@@ -107,6 +108,19 @@ func TestFramesOfOneSegmentAreReadInTwoReads(t *testing.T) {
 	}
 	if _, err := c.Read(); err != io.EOF {
 		t.Error(err)
+	}
+}
+
+func TestPingAtRestIsOneReadAndNoBuffer(t *testing.T) {
+	counted := &countingReads{script: script{in: bytes.NewReader(stream(t, "ping", "ping"))}}
+	creds := testCredentials
+	c := newConn(counted, &creds, newCast(t).id, newCast(t).device, newBuffers(0))
+	for i := range 2 {
+		wantMessage(t, c, "ping")
+		if counted.reads != i+1 || c.buffer != nil {
+			t.Errorf("%d reads for %d frames, buffer %v", counted.reads, i+1, c.buffer)
+		}
+		c.Rest()
 	}
 }
 
@@ -133,7 +147,7 @@ func TestIdleConnectionHoldsNoBuffer(t *testing.T) {
 			t.Error("a buffer is held between messages")
 		}
 	})
-	if size := unsafe.Sizeof(Conn{}); size > 320 {
+	if size := unsafe.Sizeof(Conn{}); size > 192 {
 		t.Errorf("a Conn has %d bytes", size)
 	}
 }
@@ -151,7 +165,7 @@ func TestConversationGoesOnAfterARest(t *testing.T) {
 			}
 		}
 		server.Rest()
-		if server.in.mode != nil || server.out.mode != nil {
+		if !server.chains.resting() {
 			t.Error("a key schedule is held at rest")
 		}
 	}

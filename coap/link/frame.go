@@ -6,7 +6,9 @@ import (
 	"crypto/subtle"
 	"encoding/binary"
 	"errors"
+	"slices"
 	"sync"
+	"sync/atomic"
 )
 
 // A frame:
@@ -36,59 +38,62 @@ func maxFrame(configured int) int {
 // frameSize is the ciphertext length for a message of n bytes.
 func frameSize(n int) int { return n&^(aes.BlockSize-1) + aes.BlockSize }
 
-// cbcMode is what crypto/cipher's CBC modes are; crypto/tls relies on SetIV in the same way.
-type cbcMode interface {
-	cipher.BlockMode
-	SetIV([]byte)
-}
-
-// chain is one direction of a connection. The IV of the next frame is the first cipher block of this one. The key schedule,
-// half a kilobyte, is made when there is something to do and kept until rest.
-type chain struct {
-	begin func(cipher.Block, []byte) cipher.BlockMode
-	state *chainState // a pointer, so that fmt prints no key
-	mode  cbcMode     // nil at rest
-}
-
-type chainState struct {
-	key [16]byte
-	iv  [aes.BlockSize]byte // of the next frame
+// chains are the two directions of a connection. The IV of the next frame is the first cipher block of this one. The key
+// schedule, half a kilobyte, is made when there is something to do and kept until rest; the CBC modes of crypto/cipher
+// would each copy it. One goroutine may open while another seals.
+type chains struct {
+	key     [16]byte
+	out, in [aes.BlockSize]byte // IV of the next frame
+	block   atomic.Pointer[cipher.Block]
 }
 
 // newChains makes both directions.
-func newChains(creds *credentials) (encrypt, decrypt chain) {
-	state := chainState{key: [16]byte(creds.key()), iv: [aes.BlockSize]byte(creds.iv())}
-	other := state
-	return chain{begin: cipher.NewCBCEncrypter, state: &state}, chain{begin: cipher.NewCBCDecrypter, state: &other}
+func newChains(creds *credentials) *chains {
+	iv := [aes.BlockSize]byte(creds.iv())
+	return &chains{key: [16]byte(creds.key()), out: iv, in: iv}
 }
 
-// crypt encrypts or decrypts the whole blocks of a frame in place.
-func (c *chain) crypt(blocks []byte) {
-	if c.mode == nil {
-		block, err := aes.NewCipher(c.state.key[:])
-		if err != nil {
-			panic(err) // the key always has 16 bytes
-		}
-		c.mode = c.begin(block, c.state.iv[:]).(cbcMode)
+// aes returns the key schedule. Two goroutines may both make it; either is good.
+func (c *chains) aes() cipher.Block {
+	if b := c.block.Load(); b != nil {
+		return *b
 	}
-	c.mode.SetIV(c.state.iv[:])
-	c.mode.CryptBlocks(blocks, blocks)
+	b, err := aes.NewCipher(c.key[:])
+	if err != nil {
+		panic(err) // the key always has 16 bytes
+	}
+	c.block.Store(&b)
+	return b
 }
 
 // rest gives the key schedule back to the memory.
-func (c *chain) rest() { c.mode = nil }
+func (c *chains) rest() { c.block.Store(nil) }
 
-// seal encrypts whole blocks in place.
-func (c *chain) seal(blocks []byte) {
-	c.crypt(blocks)
-	copy(c.state.iv[:], blocks)
+func (c *chains) resting() bool { return c.block.Load() == nil }
+
+// seal encrypts whole blocks, at least one, in place.
+func (c *chains) seal(blocks []byte) {
+	block, last := c.aes(), c.out[:]
+	for b := range slices.Chunk(blocks, aes.BlockSize) {
+		subtle.XORBytes(b, b, last)
+		block.Encrypt(b, b)
+		last = b
+	}
+	copy(c.out[:], blocks)
 }
 
 // open decrypts whole blocks, at least one, in place and returns the message inside, or false if the padding is wrong.
-func (c *chain) open(blocks []byte) ([]byte, bool) {
-	next := [aes.BlockSize]byte(blocks)
-	c.crypt(blocks)
-	c.state.iv = next
+func (c *chains) open(blocks []byte) ([]byte, bool) {
+	block, next := c.aes(), [aes.BlockSize]byte(blocks)
+	for at := len(blocks) - aes.BlockSize; at > 0; at -= aes.BlockSize { // backwards: each needs the one before as it came
+		b := blocks[at : at+aes.BlockSize]
+		block.Decrypt(b, b)
+		subtle.XORBytes(b, b, blocks[at-aes.BlockSize:at])
+	}
+	first := blocks[:aes.BlockSize]
+	block.Decrypt(first, first)
+	subtle.XORBytes(first, first, c.in[:])
+	c.in = next
 	return unpad(blocks)
 }
 
