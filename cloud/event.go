@@ -63,6 +63,10 @@ type Event struct {
 	Private     bool          // only for its owner; public means: for every user of this server
 	Format      int           // content format, TextFormat when absent
 
+	// Patient, on the way to the log, says that nobody waits until the event is synced: a device that asks for no
+	// acknowledgement, a status. It is no part of the event.
+	Patient bool
+
 	// Link, on the way from a device to the log, holds the counters of the device's link: stored in one step with the
 	// event. nil: none. It is no part of the event.
 	Link []byte

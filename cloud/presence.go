@@ -123,6 +123,7 @@ func (p *Presence) dropLocked() {
 func statusOf(p *Presence, data string) Event {
 	return Event{
 		Name: EventStatus, Data: []byte(data), Device: p.id, Owner: p.owner, Product: p.member, Private: true, Format: TextFormat,
+		Patient: true,
 	}
 }
 
@@ -256,7 +257,7 @@ func (h *Hub) limited(ctx context.Context, p *Presence, policy Policy) {
 	h.logger.Warn("device publishes more than its rate limit; the excess is dropped", "device", p.id.String(), "policy", policy.String())
 	ev := Event{
 		Name: EventLimited, Data: []byte(policy.String()), Device: p.id, Owner: owner, Product: member, Private: true,
-		Format: TextFormat,
+		Format: TextFormat, Patient: true,
 	}
 	if err := h.take(ctx, ev, func(error) {}); err != nil {
 		h.logger.Warn("limit not published", "device", p.id.String(), "err", err)

@@ -28,25 +28,17 @@ func (l *Log) run() {
 	}
 	l.retain()
 	for {
-		events, closed, changed := l.take()
-		if changed {
-			l.retain()
-		}
-		switch {
-		case len(events) > 0:
-			l.process(events)
-		case closed:
+		select {
+		case <-l.wake:
+			l.process(l.take())
+		case <-writing:
+			l.write()
+		case <-looking:
+			l.settle()
+			l.retain() // what shares the bound may have grown
+		case <-l.closing: // nothing comes any more
+			l.process(l.take())
 			return
-		default:
-			select {
-			case <-l.wake:
-			case <-writing:
-				l.write()
-			case <-looking:
-				l.settle()
-				l.retain() // what shares the bound may have grown
-			case <-l.closing:
-			}
 		}
 	}
 }
@@ -61,14 +53,16 @@ func (l *Log) write() {
 	}
 }
 
-// take returns all that waits, and takes over the bounds that the owner wants.
-func (l *Log) take() (events []waiting, closed, changed bool) {
+// take returns all that waits, and goes over to the bounds that the owner wants.
+func (l *Log) take() []waiting {
 	l.mu.Lock()
-	defer l.mu.Unlock()
-	events, l.queue = l.queue, nil
-	changed = l.bounds != l.wanted
-	l.bounds = l.wanted
-	return events, l.closed, changed
+	events, changed := l.queue, l.bounds != l.wanted
+	l.queue, l.bounds = nil, l.wanted
+	l.mu.Unlock()
+	if changed {
+		l.retain()
+	}
+	return events
 }
 
 // process commits events in order, as many at a time as a commit takes, and

@@ -41,7 +41,7 @@ func eventsInOrder(t *testing.T, w *world) {
 func eventFieldsSurvive(t *testing.T, w *world) {
 	full := cloud.Event{}
 	fillIn(t, reflect.ValueOf(&full).Elem())
-	full.ID, full.Link = 7, nil // Link is no part of an event
+	full.ID, full.Link, full.Patient = 7, nil, false // the last two are no part of an event
 	bare, empty, nothing := *sampleEvent(8), *sampleEvent(9), cloud.Event{ID: 10, PublishedAt: cloud.EventID(10).Time()}
 	bare.Data, empty.Data = nil, []byte{}
 	want := []cloud.Event{full, bare, empty, nothing}

@@ -45,6 +45,13 @@ type Log struct {
 	closed   bool
 }
 
+// A patient event is kept back for companyWait, or until something comes that is waited for: with what
+// came meanwhile it takes one sync. That spares a card, and a storm of devices half of its syncs. No more than companyMost are kept back.
+const (
+	companyWait = 50 * time.Millisecond
+	companyMost = 64
+)
+
 // waiting is an event on its way to the disk, or the state of a link.
 type waiting struct {
 	ev   *cloud.Event // nil: none
@@ -148,7 +155,12 @@ func (l *Log) enqueue(w waiting) error {
 		l.last = w.ev.ID
 	}
 	l.queue = append(l.queue, w)
-	signal(l.wake)
+	switch {
+	case w.ev == nil, !w.ev.Patient, len(l.queue) >= min(companyMost, cap(l.slots)):
+		signal(l.wake)
+	case len(l.queue) == 1:
+		time.AfterFunc(companyWait, func() { signal(l.wake) })
+	}
 	return nil
 }
 

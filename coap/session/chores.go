@@ -283,7 +283,7 @@ func (p *Peer) publish(ctx context.Context, e Published, link []byte, limit uint
 		p.keep(func(r *cloud.Device) { r.SafeMode = true })
 	}
 	ev := eventOf(e)
-	ev.Link = link
+	ev.Link, ev.Patient = link, ev.Patient && link == nil
 	err := p.presence.Publish(ctx, ev, func(err error) {
 		if err == nil && link != nil {
 			p.channel.Limit(limit)

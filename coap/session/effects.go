@@ -165,6 +165,7 @@ func (d *Device) publish(ctx context.Context, p Published) {
 func eventOf(p Published) cloud.Event {
 	ev := cloud.Event{
 		Name: p.Event.Name, Data: p.Event.Data, TTL: cloud.DefaultTTL, Private: p.Event.Private, Format: p.Event.ContentFormat,
+		Patient: !p.Confirmable,
 	}
 	if p.Event.HasTTL {
 		ev.TTL = p.Event.TTL
