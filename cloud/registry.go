@@ -13,7 +13,7 @@ var ErrClosed = errors.New("the store is closed")
 
 // Registry is the memory of the cloud: devices, users, tokens, products, claim codes, settings. A
 // method that changes something returns once the change is synced to
-// disk; reading never touches the disk. What it returns are copies. It
+// disk, except for NoteDevice; reading never touches the disk. What it returns are copies. It
 // is safe for concurrent use. Package cloud/store implements it.
 type Registry interface {
 	Device(id keys.DeviceID) (Device, bool)
@@ -25,6 +25,9 @@ type Registry interface {
 	// UpdateDevice changes one device in one step; when it does not exist, change
 	// gets a fresh one and exists is false. An error from change leaves all as it was.
 	UpdateDevice(id keys.DeviceID, change func(d *Device, exists bool) error) (Device, error)
+	// NoteDevice changes what a device says of itself each time it connects: readers see it at once, a crash
+	// may lose what was noted in the last seconds. It is NotExist when there is no such device.
+	NoteDevice(id keys.DeviceID, change func(d *Device)) (Device, error)
 	// RemoveDevice forgets the device, its key included.
 	RemoveDevice(id keys.DeviceID) error
 
@@ -112,7 +115,8 @@ type Log interface {
 	Admit(ctx context.Context) error
 	// Append queues an event that was admitted; ids must grow from call to call.
 	// It never blocks and never calls done itself: done is called later,
-	// once, by another goroutine, with nil when the event is synced.
+	// once, by another goroutine, with nil when the event is synced. One that is
+	// Patient may be kept back a moment, for others to share its sync.
 	Append(ev *Event, done func(error))
 	// Read calls yield with each event that is committed and has an id greater
 	// than after, in order of id, until yield returns false.

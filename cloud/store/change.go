@@ -29,7 +29,7 @@ type change struct {
 	bytes   int          // size of ops
 	removes cloud.UserID // the user that it removes, if so
 	number  uint64
-	done    chan error // has room for the one answer
+	done    chan error // has room for the one answer; nil: nobody waits
 }
 
 // put adds the result of table.put.
@@ -72,14 +72,19 @@ func (r *Registry) enqueue(c *change, build func(c *change) error) error {
 	if err := r.room(c); err != nil {
 		return err
 	}
+	r.queueLocked(c)
+	signal(r.wake)
+	return nil
+}
+
+// queueLocked hands a change to the committing goroutine. The caller holds the turn.
+func (r *Registry) queueLocked(c *change) {
 	r.changes++
 	c.number = r.changes
 	for _, e := range c.edits {
 		e.wait(c.number)
 	}
 	r.queue = append(r.queue, c)
-	signal(r.wake)
-	return nil
 }
 
 // room refuses a change when the registry is read-only, or the disk nearly full. Removals pass a while longer.
@@ -118,6 +123,7 @@ func (r *Registry) run() {
 func (r *Registry) next() (group []*change, ops []op, closed bool) {
 	r.turn <- struct{}{}
 	defer func() { <-r.turn }()
+	r.takeNotes()
 	bytes := 0
 	for _, c := range r.queue {
 		bytes += c.bytes
@@ -162,7 +168,9 @@ func (r *Registry) finish(group []*change, err error) {
 	}
 	<-r.turn
 	for _, c := range group {
-		c.done <- err
+		if c.done != nil {
+			c.done <- err
+		}
 	}
 }
 

@@ -14,6 +14,10 @@
 //	        ▼ publish                        ▼ segments, retention
 //	  rows in memory ◄─ readers        done(nil) in order
 //
+// Two things are not synced at once, as nobody waits for them: what devices say of themselves at each connect (Registry.NoteDevice,
+// 5 s, note.go), and patient events, which no device or user is told the fate of (50 ms, log.go). A crash loses that
+// much of them at most.
+//
 // Badger syncs once a transaction and does not join the transactions of
 // several goroutines. So both sides have one goroutine which puts all that
 // waits into one transaction: the more wait, the less a sync costs each.
@@ -26,7 +30,7 @@
 // What lies below the data directory, and the file that tells why:
 //
 //	lock                       one process at a time                       lock.go
-//	registry/                  devices, users, tokens, settings; synced    registry.go, change.go, digest.go
+//	registry/                  devices, users, tokens, settings; synced    registry.go, change.go, note.go, digest.go
 //	snapshots/registry-*       of the registry, the newest seven           snapshot.go
 //	events/                    the log, in segments that age               log.go, commit.go, segment.go, retain.go
 //	reserve                    ballast that is let go when the disk fills  reserve.go

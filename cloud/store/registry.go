@@ -35,9 +35,10 @@ type Registry struct {
 	broken error // why the registry is read-only, for good; only the committing goroutine writes
 
 	// Guarded by turn.
-	queue   []*change // one for each caller that waits, so their number bounds it
+	queue   []*change // one for each caller that waits and for each device that is noted, so their number bounds it
 	changes uint64
 	closed  bool
+	notes   notes
 }
 
 func newRegistry(db kv, commit func([]op) error, logger *slog.Logger) (*Registry, error) {

@@ -129,16 +129,36 @@ func (t *table[K, V]) put(row V) (*rowEdit[K, V], error) {
 	if len(value) > maxValue {
 		return nil, errTooLarge
 	}
-	back, known := row, false
-	if t.copy != nil {
-		back, known = t.copy(row)
-	}
+	back, known := t.known(row)
 	if !known {
 		if back, err = t.decode(value); err != nil {
 			return nil, err
 		}
 	}
 	return &rowEdit[K, V]{t, t.id(back), &back, value}, nil
+}
+
+// known returns what would be read back, if copy knows.
+func (t *table[K, V]) known(row V) (V, bool) {
+	if t.copy == nil {
+		return row, false
+	}
+	return t.copy(row)
+}
+
+// readBack returns row as it would be read from the disk.
+func (t *table[K, V]) readBack(row V) (*V, error) {
+	back, known := t.known(row)
+	if !known {
+		value, err := t.encode(row)
+		if err != nil {
+			return nil, err
+		}
+		if back, err = t.decode(value); err != nil {
+			return nil, err
+		}
+	}
+	return &back, nil
 }
 
 func (t *table[K, V]) remove(id K) *rowEdit[K, V] { return &rowEdit[K, V]{table: t, id: id} }

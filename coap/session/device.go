@@ -365,13 +365,7 @@ func (d *Device) keep(change func(*cloud.Device)) {
 }
 
 func (d *Device) update(change func(*cloud.Device)) (cloud.Device, error) {
-	return d.registry.UpdateDevice(d.link.DeviceID(), func(r *cloud.Device, exists bool) error {
-		if !exists {
-			return cloud.Errorf("record", cloud.NotExist, "the device is not registered any more")
-		}
-		change(r)
-		return nil
-	})
+	return d.registry.NoteDevice(d.link.DeviceID(), change)
 }
 
 // LastHeard implements cloud.Conn.

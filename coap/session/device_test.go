@@ -78,6 +78,11 @@ func (r *countingRegistry) UpdateDevice(id keys.DeviceID, f func(*cloud.Device, 
 	return r.Registry.UpdateDevice(id, f)
 }
 
+func (r *countingRegistry) NoteDevice(id keys.DeviceID, f func(*cloud.Device)) (cloud.Device, error) {
+	r.writes.Add(1)
+	return r.Registry.NoteDevice(id, f)
+}
+
 // slowDisk is a log that holds what is appended while it is stopped.
 type slowDisk struct {
 	cloud.Log
