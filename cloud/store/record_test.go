@@ -18,6 +18,8 @@ func fill(t *testing.T, v reflect.Value) {
 			f.SetString("text <&> \u2028 ä")
 		case cloud.UserID:
 			f.SetString("0123456789abcdef")
+		case keys.Fingerprint:
+			f.SetString("SHA256:abc")
 		case bool:
 			f.SetBool(true)
 		case int:
