@@ -117,9 +117,11 @@ func (r *Relay) serveTagged(w http.ResponseWriter, q *http.Request) {
 	}
 }
 
-// tagged streams the lines of the wanted channels that the reader sees.
+// tagged streams the lines of the wanted channels that the reader sees. One
+// channel alone is read from its own ring, which reaches further back and holds replays, too.
 func (r *Relay) tagged(w http.ResponseWriter, q *http.Request, reader reading) {
 	st := style{events: true, render: r.appendTagged}
+	var only []*channel
 	if wanted := q.URL.Query().Get("channels"); wanted != "" {
 		for name := range strings.SplitSeq(wanted, ",") {
 			device, stream, _ := strings.Cut(name, "/")
@@ -128,10 +130,14 @@ func (r *Relay) tagged(w http.ResponseWriter, q *http.Request, reader reading) {
 				fail(w, err)
 				return
 			}
-			st.only = append(st.only, c.name())
+			only, st.only = append(only, c), append(st.only, c.name())
 		}
 	}
-	r.stream(w, q, r.merged, reader, st)
+	from := r.merged
+	if len(only) == 1 {
+		from = only[0]
+	}
+	r.stream(w, q, from, reader, st)
 }
 
 // appendTagged appends the frames of a batch with ids, channels and times.

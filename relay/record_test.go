@@ -42,9 +42,12 @@ func TestARecordingIsKeptDownloadedAndReplayed(t *testing.T) {
 	if len(rows) != 5 || rows[0] != "time,line" || !strings.HasSuffix(rows[1], `,"1.5"`) || !strings.HasSuffix(rows[2], `,"'=cmd(),""x"""`) || !strings.HasSuffix(rows[3], `,"base64:/w=="`) {
 		t.Errorf("the rows are %q", rows)
 	}
-	replayed := w.watch("/data/kitchen/replay")
+	replayed, tagged := w.watch("/data/kitchen/replay"), w.watch("/relay/lines?channels=kitchen/replay")
 	w.admin(http.MethodPost, "/recordings/"+file+"/replay", `{"speed":10}`, 200, nil)
 	replayed.wantLines("1.5", "=cmd(),\"x\"", "\xff")
+	if got := tagged.line(); !strings.HasPrefix(got, photon+"/replay\t") || !strings.HasSuffix(got, "\t1.5") {
+		t.Errorf("tagged it is %q", got)
+	}
 	w.admin(http.MethodPost, "/recordings/"+file+"/replay", `{"speed":1000}`, 400, nil)
 	for _, odd := range []string{"..%2frelay.json", "relay.json", file + ".x", photon + ".1.ndjson"} {
 		w.admin(http.MethodGet, "/recordings/"+odd, "", 404, nil)

@@ -48,6 +48,7 @@ const pages: ReadonlyArray<readonly [pattern: string, page: PageType]> = [
   ['waiting', later(async () => (await import('./pages/waiting')).WaitingPage)],
   ['events', later(async () => (await import('./pages/events')).EventsPage)],
   ['relay', later(async () => (await import('./pages/relay')).RelayPage)],
+  ['relay/full', later(async () => (await import('./pages/relay/full')).FullPage)],
   ['integrations', later(async () => (await import('./pages/hooks')).HooksPage)],
   ['tokens', later(async () => (await import('./pages/tokens')).TokensPage)],
   ['users', later(async () => (await import('./pages/users')).UsersPage)],
@@ -55,6 +56,9 @@ const pages: ReadonlyArray<readonly [pattern: string, page: PageType]> = [
   ['health', later(async () => (await import('./pages/health')).HealthPage)],
   ['glossary', later(async () => (await import('./pages/glossary')).GlossaryPage)],
 ];
+
+// Pages without the frame, for screens that nobody touches.
+const bare = new Set(['relay/full']);
 
 function find(path: string): { Page: PageType; params: Params } | null {
   for (const [pattern, Page] of pages) {
@@ -96,6 +100,7 @@ function Inside() {
     first.current = false;
   }, [path]);
   const found = find(path);
+  if (found && bare.has(path)) return <found.Page key={path} params={found.params} />;
   return (
     <>
       <Shell path={path}>{found ? <found.Page key={path} params={found.params} /> : path === '' ? null : <NotFound />}</Shell>

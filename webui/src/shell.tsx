@@ -31,7 +31,7 @@ const groups: ReadonlyArray<readonly [string, readonly Item[]]> = [
     t.nav.data,
     [
       { to: 'events', icon: 'events', text: t.nav.events },
-      { to: 'relay', icon: 'relay', text: t.nav.relay, admin: true },
+      { to: 'relay', icon: 'relay', text: t.nav.relay },
       { to: 'integrations', icon: 'hooks', text: t.nav.hooks },
     ],
   ],

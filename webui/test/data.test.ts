@@ -99,10 +99,10 @@ test('a board that streams is seen, and its figures move', async () => {
     const figure = async () => Number((await channel.locator('.big-number').innerText()).replace(/\D/g, ''));
     await expect.poll(figure, { timeout: 20_000 }).toBeGreaterThan(20);
     await expect.poll(() => channel.locator('svg.spark path').getAttribute('d')).toMatch(/L/);
-    await channel.getByRole('button', { name: 'Record' }).click();
+    await channel.getByRole('button', { name: 'on', exact: true }).click();
     await channel.getByText('recording', { exact: true }).waitFor();
-    await channel.getByRole('button', { name: 'Stop recording' }).click();
-    await page.getByRole('heading', { name: 'Recordings' }).waitFor();
+    await channel.getByRole('button', { name: 'off', exact: true }).click();
+    await page.getByRole('button', { name: 'Replay 10×' }).waitFor();
   } finally {
     clearInterval(lines);
   }

@@ -1,6 +1,6 @@
-import { networkInterfaces } from 'node:os';
 import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import { address } from './support/address';
 import { launch, logIn, watch, type Watched } from './support/browser';
 import { furnish, type Furnished } from './support/furnished';
 
@@ -11,14 +11,6 @@ let context: BrowserContext;
 let furnished: Furnished;
 let watched: Watched;
 let page: Page;
-
-/** An address of this machine that is not loopback. `make check` sees to it that there is one. */
-function address(): string {
-  const all = Object.values(networkInterfaces()).flatMap((list) => list ?? []);
-  const found = all.find((a) => a.family === 'IPv4' && !a.address.startsWith('127.'));
-  if (!found) throw new Error('this machine has no address but loopback: ip addr add 192.0.2.1/32 dev lo');
-  return found.address;
-}
 
 beforeAll(async () => {
   [browser, furnished] = await Promise.all([launch(), furnish(address())]);

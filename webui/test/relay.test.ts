@@ -1,8 +1,8 @@
-import { connect, type Socket } from 'node:net';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
 import { launch, owner, watch } from './support/browser';
 import { Board, Cloud } from './support/program';
+import { Sketch } from './support/sketch';
 
 // The relay's own pages, with a virtual Photon that streams as the sketches livegraph and liveimu do.
 
@@ -30,37 +30,6 @@ afterAll(async () => {
 
 afterEach(() => sketch?.stop());
 
-/** A sketch that sends a line every 20 ms over the connection that the relay offers. */
-class Sketch {
-  private socket: Socket | null = null;
-  private timer: ReturnType<typeof setInterval> | null = null;
-  sent = 0;
-
-  constructor(private readonly line: (n: number) => string) {}
-
-  /** Asks for the relay, as the sketch does while it has no connection. */
-  ask(): void {
-    board.publish('devicesRequest', '127.0.0.1');
-  }
-
-  /** Waits for the call and connects as it says. */
-  async answer(): Promise<void> {
-    const call = await board.says('call', { name: 'devices' });
-    const [address, port, nonce] = call.arg!.split(',');
-    this.stop();
-    const socket = connect(Number(port), address);
-    socket.on('error', () => undefined);
-    socket.write(`POST /devices HTTP/1.0\r\nAuthorization: ${nonce}\r\nContent-Length: 99999999\r\n\r\n`);
-    this.socket = socket;
-    this.timer = setInterval(() => socket.write(`${this.line(this.sent++)}\n`), 20);
-  }
-
-  stop(): void {
-    if (this.timer) clearInterval(this.timer);
-    this.socket?.destroy();
-  }
-}
-
 const relay = (path: string) => `http://${cloud.ready.relay}${path}`;
 
 /** Counts the pixels of the graph that are of its first line's colour, in each third of its width. */
@@ -86,7 +55,7 @@ const drawn = (page: Page) =>
   });
 
 test('livegraph draws a line that moves, and goes on by itself when the server was away', async () => {
-  sketch = new Sketch((n) => String(Math.round(2048 + 1500 * Math.sin(n / 25))));
+  sketch = new Sketch(board, (n) => String(Math.round(2048 + 1500 * Math.sin(n / 25))));
   const { page, trouble } = await watch(await browser.newContext(), relay('/relay/livegraph/'));
   await page.evaluate(() => ((window as unknown as { sameDocument: boolean }).sameDocument = true));
   sketch.ask();
@@ -125,7 +94,7 @@ test('livegraph draws a line that moves, and goes on by itself when the server w
 
 test('liveimu fills its table, and a device cannot put anything but text into it', async () => {
   const hostile = '<img src=x onerror="document.title=1">,</td><script>document.title=2</script>,3,4,5,6';
-  sketch = new Sketch((n) => (n % 10 === 5 ? hostile : `${(n / 10).toFixed(3)},-1.500,270.125,12.250,1013.25,21.5`));
+  sketch = new Sketch(board, (n) => (n % 10 === 5 ? hostile : `${(n / 10).toFixed(3)},-1.500,270.125,12.250,1013.25,21.5`));
   const { page, trouble } = await watch(await browser.newContext({ viewport: { width: 360, height: 740 } }), relay('/relay/liveimu/'));
   sketch.ask();
   await sketch.answer();
@@ -142,7 +111,7 @@ test('liveimu fills its table, and a device cannot put anything but text into it
 
 test('a public page shows what was published, and goes dark with one command', async () => {
   await cloud.run(['relay', 'publish', 'wind', '--device', board.id]);
-  sketch = new Sketch((n) => String(n % 100));
+  sketch = new Sketch(board, (n) => String(n % 100));
   const { page, trouble } = await watch(await browser.newContext(), relay('/p/wind'));
   sketch.ask();
   await sketch.answer();

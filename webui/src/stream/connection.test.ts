@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
-import { Connection, type State } from './connection';
+import type { Event } from '../api/types';
+import { Connection, deviceEvents, type State } from './connection';
 
 /** A server whose streams are written by hand. */
 class FakeServer {
@@ -25,7 +26,7 @@ class FakeServer {
 }
 
 let server: FakeServer;
-let connection: Connection;
+let connection: Connection<Event>;
 let states: State['kind'][];
 let names: string[];
 
@@ -35,10 +36,10 @@ beforeEach(() => {
   vi.stubGlobal('fetch', server.fetch);
   states = [];
   names = [];
-  connection = new Connection({
-    events: (list) => names.push(...list.map((e) => e.name)),
-    state: (s) => states.push(s.kind),
-  });
+  connection = new Connection(
+    { events: (list) => names.push(...list.map((e) => e.name)), state: (s) => states.push(s.kind) },
+    deviceEvents,
+  );
 });
 
 afterEach(() => {

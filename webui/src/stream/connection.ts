@@ -9,25 +9,42 @@ export type State =
   | { kind: 'lost'; since: number } // ms since 1970
   | { kind: 'refused'; status: number };
 
-export interface Receiver {
-  events(list: Event[]): void;
+export interface Receiver<T> {
+  events(list: T[]): void;
   state(state: State): void;
 }
 
-const silence = 22_000; // the server says something every 9 s; after more than two of these the line is dead
-const gather = 100; // ms within which events are handed on together
-const maxGap = 120_000; // after a longer break the stream starts anew: older events are in the log
+/** What a connection reads. */
+export interface Source<T> {
+  path: string;
+  parser(): { push(piece: string): T[] };
+  silence: number; // ms after which a line that says nothing is dead
+  gather: number; // ms within which events are handed on together
+  maxGap: number; // ms; after a longer break the stream starts anew
+}
+
+/** The events of one's devices. */
+export const deviceEvents: Source<Event> = {
+  path: '/v1/devices/events',
+  parser: () => new Reader(),
+  silence: 22_000, // the server says something every 9 s
+  gather: 100,
+  maxGap: 120_000, // older events are in the log
+};
 
 /** One event stream that comes back by itself and then catches up from where it broke off. */
-export class Connection {
+export class Connection<T extends { id: string }> {
   private control: AbortController | null = null;
-  private pending: Event[] = [];
+  private pending: T[] = [];
   private flushing: ReturnType<typeof setTimeout> | undefined;
   private lastID = '';
   private lostSince = 0;
   private known: State = { kind: 'idle' };
 
-  constructor(private readonly receiver: Receiver) {}
+  constructor(
+    private readonly receiver: Receiver<T>,
+    private readonly source: Source<T>,
+  ) {}
 
   get state(): State {
     return this.known;
@@ -73,11 +90,11 @@ export class Connection {
     const attempt = new AbortController();
     const abort = () => attempt.abort();
     control.signal.addEventListener('abort', abort);
-    let watchdog = setTimeout(abort, silence);
+    let watchdog = setTimeout(abort, this.source.silence);
     try {
-      const stale = this.lostSince && Date.now() - this.lostSince > maxGap;
+      const stale = this.lostSince && Date.now() - this.lostSince > this.source.maxGap;
       const resume: Record<string, string> = this.lastID && !stale ? { 'Last-Event-ID': this.lastID } : {};
-      const response = await fetch('/v1/devices/events', {
+      const response = await fetch(this.source.path, {
         headers: { ...headers, ...resume },
         signal: attempt.signal,
         credentials: 'same-origin',
@@ -86,13 +103,13 @@ export class Connection {
       if (!response.ok || !response.body) return response.status;
       this.lostSince = 0;
       this.say({ kind: 'live' });
-      const parser = new Reader();
+      const parser = this.source.parser();
       const reader = response.body.pipeThrough(new TextDecoderStream()).getReader();
       for (;;) {
         const { done, value } = await reader.read();
         if (done) return 0;
         clearTimeout(watchdog);
-        watchdog = setTimeout(abort, silence);
+        watchdog = setTimeout(abort, this.source.silence);
         this.take(parser.push(value));
       }
     } finally {
@@ -101,7 +118,7 @@ export class Connection {
     }
   }
 
-  private take(events: Event[]): void {
+  private take(events: T[]): void {
     const last = events.at(-1);
     if (!last) return;
     if (last.id) this.lastID = last.id;
@@ -111,7 +128,7 @@ export class Connection {
       const list = this.pending;
       this.pending = [];
       this.receiver.events(list);
-    }, gather);
+    }, this.source.gather);
   }
 }
 

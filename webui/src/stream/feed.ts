@@ -1,7 +1,7 @@
 import type { Event } from '../api/types';
 import { session } from '../api/session';
 import { Store } from '../store';
-import { Connection, type State } from './connection';
+import { Connection, deviceEvents, type State } from './connection';
 import type { FromWorker, ToWorker } from './worker';
 import workerURL from './worker?sharedworker&url';
 
@@ -61,7 +61,7 @@ function shared(): Source {
 /** Browsers without shared workers, which are those of phones: a stream of this tab, while somebody looks at it. */
 function own(): Source {
   let wanted = false;
-  const connection = new Connection({ events: receive, state: receiveState });
+  const connection = new Connection({ events: receive, state: receiveState }, deviceEvents);
   const follow = () => {
     if (wanted && document.visibilityState === 'visible') connection.start(session.headers());
     else connection.stop();

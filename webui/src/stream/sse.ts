@@ -1,15 +1,22 @@
 import type { Event } from '../api/types';
 
-/** Cuts a stream of text into server-sent events, and keeps those that Particle's clients would. */
-export class Reader {
+/** One server-sent event. */
+export interface Frame {
+  name: string; // empty: it has none
+  id: string; // of this one, or of the last that had one
+  data: string;
+}
+
+/** Cuts a stream of text into server-sent events. */
+export class Frames {
   private rest = '';
   private name = '';
   private id = '';
   private data: string[] = [];
 
   /** Takes the next piece of the stream, and returns the events that it completed. */
-  push(piece: string): Event[] {
-    const events: Event[] = [];
+  push(piece: string): Frame[] {
+    const events: Frame[] = [];
     const lines = (this.rest + piece).split('\n');
     this.rest = lines.pop() ?? '';
     for (const raw of lines) {
@@ -38,22 +45,35 @@ export class Reader {
     }
   }
 
-  private complete(): Event | null {
+  private complete(): Frame | null {
     const { name, data, id } = this;
     this.name = '';
     this.data = [];
-    if (data.length === 0) return null;
-    try {
-      const body = JSON.parse(data.join('\n')) as { data?: unknown; published_at?: string; coreid?: string; name?: string };
-      return {
-        id,
-        name: name || String(body.name ?? ''),
-        data: body.data == null ? null : String(body.data),
-        device: String(body.coreid ?? ''),
-        at: Date.parse(body.published_at ?? '') || 0,
-      };
-    } catch {
-      return null; // not one of ours
-    }
+    return data.length === 0 ? null : { name, id, data: data.join('\n') };
+  }
+}
+
+/** Keeps of a stream of the cloud's events what Particle's clients would. */
+export class Reader {
+  private frames = new Frames();
+
+  /** Takes the next piece of the stream, and returns the events that it completed. */
+  push(piece: string): Event[] {
+    return this.frames.push(piece).flatMap((f) => read(f) ?? []);
+  }
+}
+
+function read({ name, id, data }: Frame): Event | null {
+  try {
+    const body = JSON.parse(data) as { data?: unknown; published_at?: string; coreid?: string; name?: string };
+    return {
+      id,
+      name: name || String(body.name ?? ''),
+      data: body.data == null ? null : String(body.data),
+      device: String(body.coreid ?? ''),
+      at: Date.parse(body.published_at ?? '') || 0,
+    };
+  } catch {
+    return null; // not one of ours
   }
 }

@@ -1,6 +1,6 @@
 // The one event stream of a browser. Every tab of the console is a port of this worker.
 import type { Event } from '../api/types';
-import { Connection, type State } from './connection';
+import { Connection, deviceEvents, type Receiver, type State } from './connection';
 
 export type ToWorker = { kind: 'open'; headers: Record<string, string> } | { kind: 'close' } | { kind: 'stop' };
 export type FromWorker = { kind: 'events'; list: Event[] } | { kind: 'state'; state: State };
@@ -14,7 +14,7 @@ function tell(message: FromWorker): void {
   for (const port of ports) port.postMessage(message);
 }
 
-const connection = new Connection({
+const receiver: Receiver<Event> = {
   events(list) {
     recent = recent.concat(list).slice(-recentSize);
     tell({ kind: 'events', list });
@@ -22,7 +22,9 @@ const connection = new Connection({
   state(state) {
     tell({ kind: 'state', state });
   },
-});
+};
+
+const connection = new Connection(receiver, deviceEvents);
 
 function heard(port: MessagePort, message: ToWorker): void {
   switch (message.kind) {

@@ -32,6 +32,8 @@ const paths = {
   clock: 'M10 6v4l2.5 1.5M10 17a7 7 0 1 0 0-14 7 7 0 0 0 0 14z',
   refresh: 'M15.5 8A6 6 0 0 0 4.7 7M4.5 12a6 6 0 0 0 10.8 1M4.5 3.5V7H8M15.5 16.5V13H12',
   big: 'M4 8V4h4M12 4h4v4M16 12v4h-4M8 16H4v-4',
+  minus: 'M4.5 10h11',
+  qr: 'M4 4h4.5v4.5H4zM11.5 4H16v4.5h-4.5zM4 11.5h4.5V16H4zM11.5 11.5h2v2h-2zM16 11.5V16h-4.5M14.5 14.5h-1',
 } as const;
 
 export type IconName = keyof typeof paths;

@@ -5,12 +5,14 @@ export function jsonLines(events: readonly Event[]): string {
   return events.map((e) => JSON.stringify({ id: e.id, published_at: new Date(e.at).toISOString(), coreid: e.device, name: e.name, data: e.data }) + '\n').join('');
 }
 
-/** A table for spreadsheets, which take some beginnings for formulas: those get an apostrophe before them. */
+/** A cell of a table for spreadsheets, which take some beginnings for formulas: those get an apostrophe before them. */
+export function cell(text: string): string {
+  const safe = /^[=+\-@\t\r]/.test(text) && !/^-?\d+(\.\d+)?$/.test(text) ? `'${text}` : text;
+  return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
+}
+
+/** A table for spreadsheets. */
 export function csv(events: readonly Event[]): string {
-  const cell = (text: string) => {
-    const safe = /^[=+\-@\t\r]/.test(text) && !/^-?\d+(\.\d+)?$/.test(text) ? `'${text}` : text;
-    return /[",\r\n]/.test(safe) ? `"${safe.replaceAll('"', '""')}"` : safe;
-  };
   const rows = events.map((e) => [new Date(e.at).toISOString(), e.device, e.name, e.data ?? '', e.id].map(cell).join(','));
   return ['published_at,coreid,name,data,id', ...rows].join('\r\n') + '\r\n';
 }
