@@ -160,6 +160,9 @@ func New(c Config) (*Relay, error) {
 		return nil, err
 	}
 	r.web, r.admin = r.newWeb(), r.newAdmin()
+	if r.state.get().Settings != (Settings{}) {
+		r.tellSettings("settings are those that were changed while it ran, not those it was started with; see: localcloud relay set")
+	}
 	return r, nil
 }
 

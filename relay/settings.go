@@ -60,10 +60,19 @@ func (r *Relay) Set(changes Settings, reset bool) error {
 		v.Settings = v.Settings.with(changes)
 		return nil
 	})
-	if err == nil && r.tokenReads() {
+	if err != nil {
+		return err
+	}
+	r.tellSettings("settings changed")
+	if r.tokenReads() {
 		r.doors.shut()
 	}
-	return err
+	return nil
+}
+
+func (r *Relay) tellSettings(what string) {
+	s := r.Settings()
+	r.log.Info(what, "read", s.Read, "legacy", *s.Legacy, "by_address", *s.ByAddress)
 }
 
 // setSettings is Set by the API.
