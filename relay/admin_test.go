@@ -180,10 +180,17 @@ func TestAPublicNameShowsTheChosenFieldsAndNothingElse(t *testing.T) {
 			t.Errorf("%s: %d %s", path, status, body)
 		}
 	}
+	d := w.device(photon)
+	d.say("secret\n")
+	w.eventually("the line is here", func() bool { return w.relay.figures().Lines == 1 })
+	w.admin(http.MethodPut, "/public/wind", `{"device":"kitchen"}`, 200, &made) // again: what came before is not public
+	past := w.watch("/public/wind?history=100")
+
 	wind, full, news := w.watch("/public/wind", "Origin", "http://elsewhere.example"), w.watch("/public/full"), w.watch("/public/news", "Host", "elsewhere.example")
 	w.eventually("events are followed", func() bool { return w.cloud.listeners() == 3 })
-	d := w.device(photon)
 	d.say("{\"wind\":7}\n")
+	past.want(`data:{"wind":7}`)
+	w.watch("/public/wind?last_event_id=x.1").want(`data:{"wind":7}`)
 	wind.want(`data:{"wind":7}`)
 	line := full.line()
 	var object map[string]string

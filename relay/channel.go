@@ -157,6 +157,13 @@ func (c *channel) newest(n uint64) uint64 {
 	return max(c.next, n+1) - n
 }
 
+// following returns the number of the line that comes next.
+func (c *channel) following() uint64 {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.next
+}
+
 // takeBytes is about how much a viewer takes, and writes, at a time.
 const takeBytes = 64 << 10
 

@@ -41,6 +41,7 @@ const (
 type publication struct {
 	Publication
 	channel *channel
+	since   uint64 // the first line that is public: what came before it was not
 	ctx     context.Context
 	end     context.CancelCauseFunc
 
@@ -125,6 +126,7 @@ func (r *Relay) turnOn(name string, p Publication) {
 	} else if on.channel = r.channelOf(p.Device, p.Stream); on.channel == nil {
 		return
 	}
+	on.since = on.channel.following()
 	r.mu.Lock()
 	r.public[name] = on
 	r.mu.Unlock()
@@ -191,7 +193,7 @@ func (r *Relay) servePublic(w http.ResponseWriter, q *http.Request, name string)
 		return
 	}
 	defer on.viewers.leave(from)
-	reader := reading{token: true, hold: func(context.Context) (context.Context, func()) { return on.ctx, func() {} }}
+	reader := reading{token: true, since: on.since, hold: func(context.Context) (context.Context, func()) { return on.ctx, func() {} }}
 	if wantsSocket(q) {
 		r.viewSocket(w, q, on.channel, reader)
 		return

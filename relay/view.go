@@ -44,7 +44,15 @@ func newBoot() string {
 // resumeAt returns the line at which a viewer begins. A browser that comes back
 // says the last line that it has; of an earlier run of the relay it has
 // seen nothing that is here, so it gets all there is.
-func (r *Relay) resumeAt(q *http.Request, c *channel) uint64 {
+func (r *Relay) resumeAt(q *http.Request, c *channel, reader reading) uint64 {
+	from := r.wantedFrom(q, c)
+	if from == 0 {
+		return 0
+	}
+	return max(from, reader.since)
+}
+
+func (r *Relay) wantedFrom(q *http.Request, c *channel) uint64 {
 	if id := cmp.Or(q.Header.Get("Last-Event-ID"), q.URL.Query().Get("last_event_id")); id != "" {
 		boot, number, _ := strings.Cut(id, ".")
 		if n, err := strconv.ParseUint(number, 10, 64); err == nil && boot == r.boot {
@@ -71,7 +79,7 @@ func (r *Relay) stream(w http.ResponseWriter, q *http.Request, c *channel, reade
 		return
 	}
 	defer r.viewers.leave(from)
-	v := c.join(r.resumeAt(q, c), reader.channels(c == r.merged, st.only))
+	v := c.join(r.resumeAt(q, c, reader), reader.channels(c == r.merged, st.only))
 	defer v.leave()
 
 	nc, in, err := http.NewResponseController(w).Hijack()
@@ -250,7 +258,8 @@ func (o *sseWriter) write(ctx context.Context, pieces ...[]byte) error {
 type reading struct {
 	token bool // a token let it in
 	sees  func(device string) bool
-	write bool // it may also send to devices
+	write bool   // it may also send to devices
+	since uint64 // no line before this one
 	hold  func(ctx context.Context) (context.Context, func())
 }
 

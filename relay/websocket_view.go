@@ -33,7 +33,7 @@ func (r *Relay) viewSocket(w http.ResponseWriter, q *http.Request, c *channel, r
 	if !handshake(nc, &h) {
 		return
 	}
-	v := c.join(r.resumeAt(q, c), reader.channels(c == r.merged, nil))
+	v := c.join(r.resumeAt(q, c, reader), reader.channels(c == r.merged, nil))
 	defer v.leave()
 	s := &socket{nc: nc, in: &messageReader{in: bufio.NewReaderSize(rw.Reader, 512)}, writing: make(chan struct{}, 1)}
 	ctx, cancel := context.WithCancelCause(ctx)

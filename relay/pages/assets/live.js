@@ -96,14 +96,20 @@ export function split(tagged) {
   return { channel: tagged.slice(0, a), at: Number(tagged.slice(a + 1, b)), text: tagged.slice(b + 1) };
 }
 
-/** Rate counts what comes within the last seconds. */
+/** Rate counts what came to the server within the last seconds: what a page is given of the past is not new. */
 export class Rate {
-  #times = [];
-  add(now = performance.now()) {
-    this.#times.push(now);
+  #times = []; // of the server, in milliseconds
+  #latest = 0;
+  #seen = 0; // when the latest came, by our clock
+  add(at) {
+    this.#times.push(at);
     if (this.#times.length > 20000) this.#times.splice(0, 10000);
+    if (at < this.#latest) return;
+    this.#latest = at;
+    this.#seen = performance.now();
   }
-  perSecond(now = performance.now()) {
+  perSecond() {
+    const now = this.#latest + performance.now() - this.#seen;
     let old = 0;
     while (old < this.#times.length && this.#times[old] < now - 3000) old++;
     this.#times.splice(0, old);

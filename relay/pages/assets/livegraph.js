@@ -18,7 +18,7 @@ function begin() {
   const answer = { lost: (n) => tally.miss(n), state: (state) => mark.set(state) };
   stop = published
     ? follow(new URL(`/public/${published}`, location.href), { ...answer, line: (text) => take('', Date.now(), publishedText(text)) })
-    : follow(address('/relay/lines', { channels: only.join(',') }), {
+    : follow(address('/relay/lines', { channels: only.join(','), history: 3000 }), {
         ...answer,
         line(tagged) {
           const { channel, at, text } = split(tagged);
@@ -39,7 +39,7 @@ function publishedText(text) {
 }
 
 function take(channel, at, text) {
-  tally.line();
+  tally.line(at);
   by('last').textContent = text.length > 400 ? `${text.slice(0, 400)} …` : text;
   const who = only.length !== 1 && channel ? names.called(channel) : '';
   for (const [name, value] of parse(text, by('form').value)) {

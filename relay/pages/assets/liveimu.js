@@ -15,10 +15,10 @@ let stop = () => {};
 
 function begin() {
   stop();
-  stop = follow(address('/relay/lines', { channels: by('device').value }), {
+  stop = follow(address('/relay/lines', { channels: by('device').value, history: 200 }), {
     line(tagged) {
       const { channel, at, text } = split(tagged);
-      tally.line();
+      tally.line(at);
       lines.push({ channel, at, cells: text.split(',') });
       if (lines.length > keep * 1.2) lines.splice(0, lines.length - keep);
       draw();

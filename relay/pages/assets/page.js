@@ -34,9 +34,10 @@ export class Tally {
     setInterval(() => this.show(), 250);
   }
 
-  line() {
+  /** line counts one line, which came to the server at that time. */
+  line(at) {
     this.#received++;
-    this.#rate.add();
+    this.#rate.add(at);
   }
 
   miss(n) {
