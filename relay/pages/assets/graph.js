@@ -229,15 +229,19 @@ export class Graph {
   #trace(c, s, begin, end, x, y) {
     let i = Math.max(s.from(begin) - 1, 0);
     c.beginPath();
-    // More samples than pixels: of each column only the lowest and the highest are seen.
+    // More samples than pixels: of each column only the first, the lowest, the highest and the last are drawn.
     let column = -Infinity;
+    let first = 0;
     let low = 0;
     let high = 0;
+    let last = 0;
     const flush = () => {
-      if (column > -Infinity) {
-        c.lineTo(column, y(low));
-        if (high !== low) c.lineTo(column, y(high));
-      }
+      if (column === -Infinity) return;
+      c.lineTo(column, y(first));
+      if (high === low) return;
+      c.lineTo(column, y(low));
+      c.lineTo(column, y(high));
+      c.lineTo(column, y(last));
     };
     for (; i < s.count && s.time(i) <= end; i++) {
       const at = Math.round(x(s.time(i)) * 2) / 2;
@@ -245,8 +249,9 @@ export class Graph {
       if (at !== column) {
         flush();
         column = at;
-        low = high = v;
+        first = low = high = last = v;
       } else {
+        last = v;
         low = Math.min(low, v);
         high = Math.max(high, v);
       }

@@ -1,7 +1,7 @@
 import { address, follow, save, split, stamp, status } from './live.js';
 import { brief, Graph } from './graph.js';
 import { by, choose, chosen, csv, Mark, nameOf, Names, Tally } from './page.js';
-import { forms, parse } from './parse.js';
+import { forms, parse, shown } from './parse.js';
 
 const published = location.pathname.match(/^\/p\/([^/]+)$/)?.[1]; // the page shows what is public, and nothing else
 
@@ -17,31 +17,26 @@ function begin() {
   stop();
   const answer = { lost: (n) => tally.miss(n), state: (state) => mark.set(state) };
   stop = published
-    ? follow(new URL(`/public/${published}`, location.href), { ...answer, line: (text) => take('', Date.now(), publishedText(text)) })
+    ? follow(new URL(`/public/${published}`, location.href), {
+        ...answer,
+        line(line) {
+          const { name, at, text } = shown(line);
+          take(name, at, text);
+        },
+      })
     : follow(address('/relay/lines', { channels: only.join(','), history: 3000 }), {
         ...answer,
         line(tagged) {
           const { channel, at, text } = split(tagged);
-          take(channel, at, text);
+          take(only.length === 1 ? '' : names.called(channel), at, text);
         },
       });
 }
 
-/** publishedText is the data of a line that is published with more fields. */
-function publishedText(text) {
-  if (text[0] !== '{') return text;
-  try {
-    const object = JSON.parse(text);
-    return typeof object.data === 'string' ? object.data : text;
-  } catch {
-    return text;
-  }
-}
-
-function take(channel, at, text) {
+/** take shows the numbers of a line; who says whose they are, where there may be several. */
+function take(who, at, text) {
   tally.line(at);
   by('last').textContent = text.length > 400 ? `${text.slice(0, 400)} …` : text;
-  const who = only.length !== 1 && channel ? names.called(channel) : '';
   for (const [name, value] of parse(text, by('form').value)) {
     graph.add(who ? (name === 'value' ? who : `${who}: ${name}`) : name, at, value);
   }

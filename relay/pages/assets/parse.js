@@ -33,6 +33,19 @@ export function parse(text, form = 'auto') {
   return text.includes(',') || text.includes(';') ? csv(text) : [];
 }
 
+/** shown takes a line of what is public apart: data alone, or an object with what the owner shows beside it. */
+export function shown(line) {
+  const alone = { name: '', at: Date.now(), text: line };
+  if (line[0] !== '{') return alone;
+  try {
+    const object = JSON.parse(line);
+    if (typeof object.data !== 'string') return alone;
+    return { name: object.name || object.device || '', at: Date.parse(object.time) || alone.at, text: object.data };
+  } catch {
+    return alone;
+  }
+}
+
 const plain = (text) => (number.test(text) ? [['value', Number(text)]] : []);
 
 function csv(text) {

@@ -1,6 +1,6 @@
 import { expect, test, vi } from 'vitest';
 // @ts-expect-error the relay's own pages are plain JavaScript
-import { parse } from '../../../relay/pages/assets/parse.js';
+import { parse, shown } from '../../../relay/pages/assets/parse.js';
 // @ts-expect-error
 import { follow } from '../../../relay/pages/assets/live.js';
 // @ts-expect-error
@@ -24,6 +24,12 @@ test.each([
   [base64(0, 0, 0xc0, 0x3f, 0, 0, 0xc0, 0x7f), 'f32', [['value', 1.5]]], // the second is not a number
   ['*', 'f32', []],
 ])('the line %j read as %s', (line, form, want) => expect(parse(line, form)).toEqual(want));
+
+test('what is public is shown with the name and the time that the owner lets out', () => {
+  expect(shown('{"data":"7","name":"porch/wind","time":"2026-01-02T03:04:05.000Z"}')).toEqual({ name: 'porch/wind', at: Date.UTC(2026, 0, 2, 3, 4, 5), text: '7' });
+  expect(shown('{"wind":7}')).toMatchObject({ name: '', text: '{"wind":7}' }); // a device's own line
+  expect(shown('{"data":"7"').text).toBe('{"data":"7"');
+});
 
 test('a line gives sixteen numbers at most, and no depth hurts', () => {
   expect(parse(JSON.stringify(Array.from({ length: 100 }, (_, i) => i)))).toHaveLength(16);
