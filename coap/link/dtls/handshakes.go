@@ -15,11 +15,15 @@ import (
 )
 
 const (
-	// maxHandshakes bounds handshakes under way for each handshaker. When all places are taken, the oldest goes: who has
-	// answered by then is through, and an attacker has to compute a lot to push others out.
-	maxHandshakes = 2048
-	// handshakeQueue bounds datagrams that wait for a handshaker; more are dropped, and clients send them again.
-	handshakeQueue = 256
+	// maxHandshakes bounds handshakes under way for each handshaker, maxOfSource those of one source. When all places are taken,
+	// the oldest goes, of that source or of all: who has answered by then is through. So one source pushes out only its
+	// own, and a fleet behind one router has room enough to return all at once.
+	maxHandshakes = 4096
+	maxOfSource   = maxHandshakes / 2
+	// handshakeQueue bounds datagrams that wait for a handshaker, queueOfSource those of one source; more are dropped, and
+	// clients send them again.
+	handshakeQueue = 512
+	queueOfSource  = handshakeQueue / 2
 	// handshakeTime is how long a handshake may take, and how long one that ended is remembered for a client to whom our
 	// last flight did not come. Devices give up after 45 seconds.
 	handshakeTime = 60 * time.Second
@@ -38,8 +42,29 @@ type handshaker struct {
 	listener *Listener
 	waiting  chan waiting // see handshakeQueue
 
-	mu   sync.Mutex // only run's goroutine writes
-	open map[netip.AddrPort]*underWay
+	mu     sync.Mutex
+	open   map[netip.AddrPort]*underWay // only run's goroutine writes
+	opened sources                      // how many of open
+	queued sources                      // how many of waiting
+}
+
+// sources counts by where something came from.
+type sources map[netip.Addr]int
+
+// sourceOf is who one attacker can be: an address, or a network of IPv6, in which anyone has as many as they like.
+func sourceOf(from netip.AddrPort) netip.Addr {
+	if !from.Addr().Is6() {
+		return from.Addr()
+	}
+	network, _ := from.Addr().Prefix(64)
+	return network.Addr()
+}
+
+func (s sources) add(from netip.AddrPort, n int) {
+	source := sourceOf(from)
+	if s[source] += n; s[source] == 0 {
+		delete(s, source)
+	}
 }
 
 type waiting struct {
@@ -62,7 +87,10 @@ type underWay struct {
 }
 
 func newHandshaker(l *Listener) *handshaker {
-	return &handshaker{listener: l, waiting: make(chan waiting, handshakeQueue), open: make(map[netip.AddrPort]*underWay)}
+	return &handshaker{
+		listener: l, waiting: make(chan waiting, handshakeQueue), open: make(map[netip.AddrPort]*underWay),
+		opened: make(sources), queued: make(sources),
+	}
 }
 
 var addressSeed = maphash.MakeSeed()
@@ -80,7 +108,13 @@ func (h *handshaker) has(from netip.AddrPort) bool {
 
 // queue hands over a copy of a datagram, or drops it when too many wait.
 func (h *handshaker) queue(datagram []byte, from netip.AddrPort) {
-	if len(h.waiting) == cap(h.waiting) {
+	h.mu.Lock()
+	full := len(h.waiting) == cap(h.waiting) || h.queued[sourceOf(from)] >= queueOfSource
+	if !full {
+		h.queued.add(from, 1)
+	}
+	h.mu.Unlock()
+	if full {
 		h.listener.counts.busy.Add(1)
 		return
 	}
@@ -95,6 +129,9 @@ func (h *handshaker) run(ctx context.Context) {
 	for {
 		select {
 		case w := <-h.waiting:
+			h.mu.Lock()
+			h.queued.add(w.from, -1)
+			h.mu.Unlock()
 			h.receive(time.Now(), w)
 		case <-timer.C:
 			set = false
@@ -170,23 +207,37 @@ func (h *handshaker) begin(now time.Time, w waiting, r *record, f fragment, hell
 		return
 	}
 	u.serverHandshake = hs
-	h.makeRoom()
-	h.mu.Lock()
-	h.open[u.from] = u
-	h.mu.Unlock()
+	h.take(u)
 	h.send(u.send(now), u)
 }
 
-// makeRoom forgets the oldest handshake when there are too many.
-func (h *handshaker) makeRoom() {
-	if len(h.open) < maxHandshakes {
-		return
+// take gives a handshake a place: that of the last one from there, a free one, or that of the oldest.
+func (h *handshaker) take(u *underWay) {
+	if old := h.open[u.from]; old != nil {
+		h.drop(old)
 	}
+	source := sourceOf(u.from)
+	switch {
+	case h.opened[source] >= maxOfSource:
+		h.dropOldest(func(other *underWay) bool { return sourceOf(other.from) == source })
+	case len(h.open) >= maxHandshakes:
+		h.dropOldest(func(*underWay) bool { return true })
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.open[u.from] = u
+	h.opened.add(u.from, 1)
+}
+
+func (h *handshaker) dropOldest(of func(*underWay) bool) {
 	var oldest *underWay
 	for _, u := range h.open {
-		if oldest == nil || u.begun.Before(oldest.begun) {
+		if of(u) && (oldest == nil || u.begun.Before(oldest.begun)) {
 			oldest = u
 		}
+	}
+	if !oldest.done {
+		h.listener.counts.crowded.Add(1)
 	}
 	h.drop(oldest)
 }
@@ -196,6 +247,7 @@ func (h *handshaker) drop(u *underWay) {
 	defer h.mu.Unlock()
 	if h.open[u.from] == u {
 		delete(h.open, u.from)
+		h.opened.add(u.from, -1)
 	}
 }
 

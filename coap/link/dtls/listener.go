@@ -100,6 +100,7 @@ type Stats struct {
 	Begun      uint64 `json:"handshakes"` // with a good cookie
 	Ended      uint64 `json:"completed"`  // of these
 	Busy       uint64 `json:"busy"`       // datagrams dropped since handshakes took all the time there is for them
+	Crowded    uint64 `json:"crowded"`    // handshakes given up for newer ones, since there were too many
 
 	Unknown   uint64 `json:"unknown"`   // records dropped: of no session that we have
 	Replayed  uint64 `json:"replayed"`  // records dropped: came before
@@ -108,7 +109,7 @@ type Stats struct {
 }
 
 type counts struct {
-	datagrams, keepAlives, cookies, begun, ended, busy, unknown, replayed, forged, malformed atomic.Uint64
+	datagrams, keepAlives, cookies, begun, ended, busy, crowded, unknown, replayed, forged, malformed atomic.Uint64
 }
 
 // Stats returns the Listener's figures.
@@ -119,7 +120,7 @@ func (l *Listener) Stats() Stats {
 	c := &l.counts
 	return Stats{
 		Sessions: sessions, Datagrams: c.datagrams.Load(), KeepAlives: c.keepAlives.Load(), Cookies: c.cookies.Load(),
-		Begun: c.begun.Load(), Ended: c.ended.Load(), Busy: c.busy.Load(), Unknown: c.unknown.Load(),
+		Begun: c.begun.Load(), Ended: c.ended.Load(), Busy: c.busy.Load(), Crowded: c.crowded.Load(), Unknown: c.unknown.Load(),
 		Replayed: c.replayed.Load(), Forged: c.forged.Load(), Malformed: c.malformed.Load(),
 	}
 }
