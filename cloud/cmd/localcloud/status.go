@@ -65,6 +65,9 @@ func showRunning(t *terminal, s client.Status) error {
 	for _, a := range more.Addresses.TCP {
 		t.printf("  Core, Photon, P1:  %s\n", clean(a))
 	}
+	for _, a := range more.Addresses.UDP {
+		t.printf("  newer boards:      %s (UDP)\n", clean(a))
+	}
 	if more.SetupCode != "" {
 		t.printf("  set-up code:       %s (makes the owner's account, in a browser)\n", clean(string(more.SetupCode)))
 	}
@@ -72,6 +75,7 @@ func showRunning(t *terminal, s client.Status) error {
 	t.printf("  users:             %d\n", s.Users)
 	t.printf("  events:            %d since the start, %d beyond a rate limit, %d lost by slow listeners\n",
 		s.Totals.Events, s.Totals.Limited, s.Totals.Lost)
+	showUDP(t, more.DTLS)
 	showStore(t, more.Store)
 	if len(s.Warnings) == 0 {
 		t.printf("Nothing needs attention.\n")
