@@ -519,7 +519,7 @@ export const t = {
     recordOn: 'on',
     recordAlways: 'always',
     recordAlwaysText: 'also after a restart of the cloud',
-    recordFailed: (why: string) => `The recording ended: ${why}`,
+    recordFailed: (why: string) => `Not recorded: ${why}`,
     send: 'Send it a line',
     sendTerm: 'downlink',
     sendLabel: (name: string) => `Line for ${name}`,

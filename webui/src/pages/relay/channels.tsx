@@ -92,7 +92,7 @@ function Record({ channel: c, onChange }: { channel: Channel; onChange: () => Pr
         />
         {now === 'always' && <span class="faint tiny">{t.relay.recordAlwaysText}</span>}
       </div>
-      {c.recording_failed && !c.recording && <p class="note warn small">{t.relay.recordFailed(c.recording_failed)}</p>}
+      {c.recording_failed && <p class="note warn small">{t.relay.recordFailed(c.recording_failed)}</p>}
       {error && <Failure error={error} />}
     </>
   );
