@@ -272,7 +272,7 @@ func (r *Relay) callDevice(q *http.Request, _ input) (any, error) {
 func (r *Relay) sendDevice(q *http.Request, in input) (any, error) {
 	id, err := r.device(q)
 	if err == nil {
-		err = r.send((&channel{device: id, stream: in.Stream}).name(), in.Data)
+		err = r.send(channelName(id, in.Stream), in.Data)
 	}
 	return done, err
 }
@@ -300,7 +300,7 @@ func (r *Relay) deletePublic(q *http.Request, _ input) (any, error) {
 func (r *Relay) startRecording(q *http.Request, in input) (any, error) {
 	id, err := r.device(q)
 	if err == nil {
-		err = r.Record((&channel{device: id, stream: in.Stream}).name(), in.Always)
+		err = r.Record(channelName(id, in.Stream), in.Always)
 	}
 	return done, err
 }
@@ -312,7 +312,7 @@ func (r *Relay) stopRecording(q *http.Request, in input) (any, error) {
 		if s := q.URL.Query().Get("stream"); validStream(s) && s != "" {
 			stream = s
 		}
-		err = r.StopRecord((&channel{device: id, stream: stream}).name())
+		err = r.StopRecord(channelName(id, stream))
 	}
 	return done, err
 }

@@ -114,7 +114,7 @@ func TestWhomTheCloudLetsInReadsTheirOwnDevicesUntilItSaysSo(t *testing.T) {
 	if got := v.resp.Header; got.Get("Access-Control-Allow-Origin") != "" {
 		t.Errorf("the head is %v", got)
 	}
-	a, b := w.relay.channelOf(photon, ""), w.relay.channelOf(core, "")
+	a, b := w.relay.use(photon, ""), w.relay.use(core, "")
 	for _, c := range []*channel{b, a} {
 		w.relay.merged.publish(batch{n: 1, at: 7, frames: appendFrame(nil, []byte("of "+c.device)), from: c})
 	}

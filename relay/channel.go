@@ -2,6 +2,7 @@ package relay
 
 import (
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -28,6 +29,8 @@ type channel struct {
 	device, stream string // both empty: the merged channel
 	maxBatches     int
 	maxBytes       int
+	carried        atomic.Bool // there were lines
+	uses           int         // see channels.go; guarded by the relay's mu
 
 	mu      sync.Mutex
 	ring    []batch // circular: the oldest at head
@@ -59,6 +62,7 @@ func (c *channel) name() string {
 
 // publish appends a batch and wakes the viewers. It never blocks. The channel owns the frames from now on.
 func (c *channel) publish(b batch) {
+	c.carried.Store(true)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	b.first = c.next

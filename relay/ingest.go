@@ -125,7 +125,7 @@ func validStream(name string) bool { return streamName.MatchString(name) }
 // is called once, on another goroutine, when the stream ends. It returns nil when there are too many channels.
 func (r *Relay) begin(who admission, name, kind string, from netip.Addr, down *downlink, hangUp func(cause error)) *stream {
 	device := who.device
-	c := r.channelOf(device, name)
+	c := r.useToSend(device, name)
 	if c == nil {
 		return nil
 	}
@@ -159,6 +159,7 @@ func (r *Relay) begin(who admission, name, kind string, from netip.Addr, down *d
 func (r *Relay) over(s *stream, err error) {
 	cause := context.Cause(s.ctx)
 	s.end(err)
+	defer r.letGo(s.channel)
 	if cause != nil {
 		err = cause
 	}

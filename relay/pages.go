@@ -109,6 +109,8 @@ func (r *Relay) serveOwn(w http.ResponseWriter, q *http.Request, rest string) {
 	fail(w, cloud.Errorf("", cloud.NotExist, "there is no such page; the relay's pages begin at /relay/"))
 }
 
+const maxWanted = 256 // channels that a page may choose
+
 // serveTagged streams the lines of all channels, or of those in ?channels=A,B/IMU,
 // each as CHANNEL, TAB, milliseconds since 1970, TAB, line: one connection for a page that shows many devices.
 func (r *Relay) serveTagged(w http.ResponseWriter, q *http.Request) {
@@ -121,23 +123,33 @@ func (r *Relay) serveTagged(w http.ResponseWriter, q *http.Request) {
 // channel alone is read from its own ring, which reaches further back and holds replays, too.
 func (r *Relay) tagged(w http.ResponseWriter, q *http.Request, reader reading) {
 	st := style{events: true, render: r.appendTagged}
-	var only []*channel
 	if wanted := q.URL.Query().Get("channels"); wanted != "" {
+		if strings.Count(wanted, ",") >= maxWanted {
+			fail(w, cloud.Errorf("", cloud.Invalid, "%d channels at most may be chosen; without ?channels= all come", maxWanted))
+			return
+		}
 		for name := range strings.SplitSeq(wanted, ",") {
 			device, stream, _ := strings.Cut(name, "/")
-			c, err := r.find(q.Context(), reader, device, stream)
+			id, err := r.find(q.Context(), reader, device, stream)
 			if err != nil {
 				fail(w, err)
 				return
 			}
-			only, st.only = append(only, c), append(st.only, c.name())
+			st.only = append(st.only, channelName(id, stream))
 		}
 	}
-	from := r.merged
-	if len(only) == 1 {
-		from = only[0]
+	if len(st.only) != 1 {
+		r.stream(w, q, r.merged, reader, st)
+		return
 	}
-	r.stream(w, q, from, reader, st)
+	device, stream, _ := strings.Cut(st.only[0], "/")
+	c := r.use(device, stream)
+	if c == nil {
+		fail(w, errChannels)
+		return
+	}
+	defer r.letGo(c)
+	r.stream(w, q, c, reader, st)
 }
 
 // appendTagged appends the frames of a batch with ids, channels and times.

@@ -111,8 +111,12 @@ func (r *Relay) turnOff(name string) {
 	old := r.public[name]
 	delete(r.public, name)
 	r.mu.Unlock()
-	if old != nil {
-		old.end(errUnpublished)
+	if old == nil {
+		return
+	}
+	old.end(errUnpublished)
+	if old.Device != "" {
+		r.letGo(old.channel)
 	}
 }
 
@@ -123,7 +127,7 @@ func (r *Relay) turnOn(name string, p Publication) {
 	if p.Events != "" {
 		on.channel = newChannel("", "", 1)
 		r.work.Go(func() { r.showEvents(on) })
-	} else if on.channel = r.channelOf(p.Device, p.Stream); on.channel == nil {
+	} else if on.channel = r.use(p.Device, p.Stream); on.channel == nil {
 		return
 	}
 	on.since = on.channel.following()

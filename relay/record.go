@@ -113,23 +113,18 @@ func (t *recorder) record(name string) error {
 		return cloud.Errorf("record", cloud.Unsupported, "this relay has no folder to record into")
 	}
 	device, stream, _ := strings.Cut(name, "/")
-	c := t.relay.channelOf(device, stream)
+	c := t.relay.use(device, stream)
 	if c == nil {
-		return cloud.Errorf("record", cloud.Limited, "there are too many channels")
+		return errChannels
 	}
-	t.mu.Lock()
-	defer t.mu.Unlock()
-	if t.tapes[name] != nil {
-		return nil
+	ctx, cancel, err := t.begin(name)
+	if ctx == nil {
+		t.relay.letGo(c)
+		return err
 	}
-	if len(t.tapes) >= maxTapes {
-		return cloud.Errorf("record", cloud.Limited, "%d channels are being recorded already", maxTapes)
-	}
-	ctx, cancel := context.WithCancel(t.relay.context)
-	t.tapes[name] = cancel
-	delete(t.problems, name)
 	v := c.join(0, nil)
 	t.relay.work.Go(func() {
+		defer t.relay.letGo(c)
 		defer v.leave()
 		err := t.run(ctx, c, v)
 		cancel()
@@ -142,6 +137,22 @@ func (t *recorder) record(name string) error {
 		}
 	})
 	return nil
+}
+
+// begin notes that a channel is being recorded. The context is nil when it is already, or cannot be.
+func (t *recorder) begin(name string) (context.Context, context.CancelFunc, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.tapes[name] != nil {
+		return nil, nil, nil
+	}
+	if len(t.tapes) >= maxTapes {
+		return nil, nil, cloud.Errorf("record", cloud.Limited, "%d channels are being recorded already", maxTapes)
+	}
+	ctx, cancel := context.WithCancel(t.relay.context)
+	t.tapes[name] = cancel
+	delete(t.problems, name)
+	return ctx, cancel, nil
 }
 
 // run writes a channel's lines until ctx ends or the disk fails.

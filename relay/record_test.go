@@ -56,7 +56,7 @@ func TestARecordingIsKeptDownloadedAndReplayed(t *testing.T) {
 
 // tapeOf writes a recording of the kitchen's channel without a goroutine.
 func tapeOf(w *world) (tp *tape, write func(n int)) {
-	c := w.relay.channelOf(photon, "")
+	c := w.relay.use(photon, "")
 	tp = &tape{recorder: w.relay.tape, channel: c}
 	frame := appendFrame(nil, bytes.Repeat([]byte("x"), 60000))
 	return tp, func(n int) {

@@ -120,7 +120,7 @@ const (
 	defaultNonceLife = 60 * time.Second // the firmware may take its connect time-out
 	defaultSilence   = 24 * time.Hour
 	defaultMaxRecord = 256 << 20
-	maxDevices       = 10000 // records and channels of devices
+	maxDevices       = 10000 // records of devices
 )
 
 // New returns a Relay. It reads what it remembers from Dir.
@@ -184,22 +184,6 @@ func (r *Relay) Serve(ctx context.Context, ln net.Listener) error {
 		r.work.Go(func() { r.tape.watch(r.context) })
 	}
 	return r.accept(ctx, ln)
-}
-
-// channelOf returns the channel of a device and stream, which it makes if there
-// is none; nil when there are too many.
-func (r *Relay) channelOf(device, stream string) *channel {
-	c := newChannel(device, stream, 1)
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if old := r.channels[c.name()]; old != nil {
-		return old
-	}
-	if len(r.channels) >= maxDevices {
-		return nil
-	}
-	r.channels[c.name()] = c
-	return c
 }
 
 // publish hands frames of n lines to the device's channel and to the merged one.

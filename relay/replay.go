@@ -95,18 +95,23 @@ func (r *Relay) Replay(name string, speed float64) (channel string, err error) {
 	if err != nil {
 		return "", err
 	}
-	c := r.channelOf(rec.Device, replayStream)
+	c := r.use(rec.Device, replayStream)
+	if c == nil {
+		return "", errors.Join(f.Close(), errChannels)
+	}
 	r.tape.mu.Lock()
-	full := r.tape.replays >= maxReplays || c == nil
+	full := r.tape.replays >= maxReplays
 	if !full {
 		r.tape.replays++
 	}
 	r.tape.mu.Unlock()
 	if full {
+		r.letGo(c)
 		return "", errors.Join(f.Close(), cloud.Errorf("replay", cloud.Limited, "%d replays run already", maxReplays))
 	}
 	r.work.Go(func() {
 		defer f.Close()
+		defer r.letGo(c)
 		r.replay(c, f, speed)
 		r.tape.mu.Lock()
 		defer r.tape.mu.Unlock()

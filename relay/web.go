@@ -77,11 +77,21 @@ func (r *Relay) serveData(w http.ResponseWriter, q *http.Request, rest string) {
 		return
 	}
 	device, stream, _ := strings.Cut(strings.Trim(rest, "/"), "/")
-	c, err := r.find(q.Context(), reader, device, stream)
+	if device == "" {
+		r.view(w, q, r.merged, reader)
+		return
+	}
+	id, err := r.find(q.Context(), reader, device, stream)
 	if err != nil {
 		fail(w, err)
 		return
 	}
+	c := r.use(id, stream)
+	if c == nil {
+		fail(w, errChannels)
+		return
+	}
+	defer r.letGo(c)
 	r.view(w, q, c, reader)
 }
 
@@ -111,25 +121,18 @@ func (r *Relay) mayRead(w http.ResponseWriter, q *http.Request) (reading, bool) 
 	return reader, true
 }
 
-// find returns the channel of a device, by id or name; of all devices when device is empty.
-func (r *Relay) find(ctx context.Context, reader reading, device, stream string) (*channel, error) {
-	if device == "" {
-		return r.merged, nil
-	}
+// find returns the id of a device, by id or name, that the reader sees, for a channel of it.
+func (r *Relay) find(ctx context.Context, reader reading, device, stream string) (id string, err error) {
 	if !validStream(stream) {
-		return nil, cloud.Errorf("", cloud.NotExist, "no such stream")
+		return "", cloud.Errorf("", cloud.NotExist, "no such stream")
 	}
 	ctx, cancel := context.WithTimeout(ctx, lookTime)
 	defer cancel()
 	d, err := r.Cloud.Device(ctx, device)
 	if err != nil || (reader.sees != nil && !reader.sees(d.ID)) {
-		return nil, cloud.Errorf("", cloud.NotExist, "no such device")
+		return "", cloud.Errorf("", cloud.NotExist, "no such device")
 	}
-	c := r.channelOf(d.ID, stream)
-	if c == nil {
-		return nil, cloud.Errorf("", cloud.Limited, "there are too many channels")
-	}
-	return c, nil
+	return d.ID, nil
 }
 
 // serveSend sends text to a device that listens: POST /send/DEVICE[/STREAM], with a token that may write.
@@ -148,11 +151,11 @@ func (r *Relay) serveSend(w http.ResponseWriter, q *http.Request, rest string) {
 		return
 	}
 	device, stream, _ := strings.Cut(strings.Trim(rest, "/"), "/")
-	c, err := r.find(q.Context(), reader, device, stream)
+	id, err := r.find(q.Context(), reader, device, stream)
 	if err == nil {
 		var text string
 		if text, err = bodyText(w, q); err == nil {
-			err = r.send(c.name(), text)
+			err = r.send(channelName(id, stream), text)
 		}
 	}
 	if err != nil {
