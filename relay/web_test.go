@@ -126,7 +126,8 @@ func TestABatchIsTakenFromTheLineThatIsWanted(t *testing.T) {
 func TestBrowsersAreToldWhatTheyLost(t *testing.T) {
 	w := newWorld(t)
 	old, own := w.dial("GET /data HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n"), w.dial("GET /data/kitchen HTTP/1.1\r\nHost: 127.0.0.1\r\n\r\n")
-	w.eventually("both are there", func() bool { return w.relay.figures().Viewers == 2 })
+	socket := w.socket(upgrade("/data?lost")).peer
+	w.eventually("all are there", func() bool { return w.relay.figures().Viewers == 3 })
 	d := w.device(photon)
 	line := strings.Repeat("x", 60000) + "\n"
 	sent := make(chan bool)
@@ -142,7 +143,7 @@ func TestBrowsersAreToldWhatTheyLost(t *testing.T) {
 		t.Fatal("a slow viewer held the device up")
 	}
 	w.eventually("all is here", func() bool { return w.relay.figures().Lines == 700 })
-	for p, want := range map[*peer]string{old: "\n: lost ", own: "\nevent: lost\ndata: "} {
+	for p, want := range map[*peer]string{old: "\n: lost ", own: "\nevent: lost\ndata: ", socket: ": lost "} {
 		p.SetReadDeadline(time.Now().Add(bound))
 		var b strings.Builder
 		buf := make([]byte, 1<<20)

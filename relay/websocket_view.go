@@ -3,6 +3,7 @@ package relay
 import (
 	"bufio"
 	"context"
+	"fmt"
 	"net/http"
 	"strings"
 	"time"
@@ -43,7 +44,7 @@ func (r *Relay) viewSocket(w http.ResponseWriter, q *http.Request, c *channel, r
 		defer close(heard)
 		cancel(r.hear(s, c, reader))
 	}()
-	r.tell(ctx, s, v)
+	r.tell(ctx, s, v, q.URL.Query().Has("lost"))
 	s.close(codeOf(context.Cause(ctx)))
 	<-heard
 	s.drain()
@@ -73,8 +74,9 @@ func (r *Relay) hear(s *socket, c *channel, reader reading) error {
 	}
 }
 
-// tell writes lines until ctx ends or the viewer takes no more.
-func (r *Relay) tell(ctx context.Context, s *socket, v *viewer) {
+// tell writes lines until ctx ends or the viewer takes no more. With counted
+// it also says how many it lost, in a message like the comment that SSE viewers get.
+func (r *Relay) tell(ctx context.Context, s *socket, v *viewer, counted bool) {
 	idle := time.NewTicker(viewerPeriod)
 	defer idle.Stop()
 	var batches []batch
@@ -91,16 +93,19 @@ func (r *Relay) tell(ctx context.Context, s *socket, v *viewer) {
 			return
 		}
 		for ctx.Err() == nil {
+			var lost uint64
 			clear(batches)
-			batches, _ = v.take(batches[:0])
-			if len(batches) == 0 {
+			if batches, lost = v.take(batches[:0]); len(batches) == 0 && lost == 0 {
 				break
 			}
 			buf = buf[:0]
+			if lost > 0 && counted {
+				buf = appendMessage(buf, opText, fmt.Appendf(nil, ": lost %d", lost))
+			}
 			for i := range batches {
 				buf = lineMessages(buf, &batches[i])
 			}
-			if s.write(buf) != nil {
+			if len(buf) > 0 && s.write(buf) != nil {
 				return
 			}
 		}
