@@ -52,7 +52,6 @@ type serverHandshake struct {
 }
 
 // beginServerHandshake answers a ClientHello that came in the record of that number.
-
 func beginServerHandshake(key *ecdsa.PrivateKey, cid CID, number uint64, f fragment, h *clientHello) (*serverHandshake, error) {
 	if !h.suits() {
 		return nil, errSuits
