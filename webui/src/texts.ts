@@ -143,6 +143,14 @@ export const t = {
     stopVirtual: 'Stop the virtual Photon',
   },
 
+  claim: {
+    title: 'Make a board yours',
+    term: 'claim',
+    text: 'A board that this cloud knows and that belongs to nobody becomes yours by its id.',
+    id: 'Device id, 24 digits',
+    submit: 'Make it mine',
+  },
+
   devices: {
     title: 'Devices',
     search: 'Search by name, id, note or platform',

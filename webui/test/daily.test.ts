@@ -185,6 +185,27 @@ test('add a user, who chooses a password at the first log-in and changes it late
   await other.close();
 });
 
+test('give a board away, to a user who makes it theirs', async () => {
+  const spare = '3d0030001147353138383138';
+  await ask(furnished, 'POST', '/v1/localcloud/devices', { id: spare, name: 'spare' });
+  await page.goto(`${furnished.cloud.url}/console/devices/${spare}`);
+  await page.getByRole('button', { name: 'Release' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Release' }).click();
+  await page.getByText('spare belongs to nobody now.').waitFor();
+  const other = await browser.newContext();
+  const ben = await watch(other, furnished.cloud.url);
+  await logIn(ben.page, { name: 'ben', password: 'horse battery' });
+  await ben.page.getByRole('link', { name: 'Connect a board' }).first().click();
+  await ben.page.getByLabel('Device id').fill(board.id);
+  await ben.page.getByRole('button', { name: 'Make it mine' }).click();
+  await ben.page.getByRole('alert').waitFor(); // ann's
+  await ben.page.getByLabel('Device id').fill(spare);
+  await ben.page.getByRole('button', { name: 'Make it mine' }).click();
+  await ben.page.getByRole('heading', { name: /spare$/ }).waitFor();
+  expect(ben.trouble).toEqual([]);
+  await other.close();
+});
+
 test('every user makes tokens of their own', async () => {
   const other = await browser.newContext();
   const ben = await watch(other, furnished.cloud.url);

@@ -253,18 +253,19 @@ func furnishDevice(ctx context.Context, api *client.Client, s *server, id keys.D
 func (c *demoCmd) say(t *terminal, s *server, state demoState) {
 	url := loopback(s.httpSocket.Addr())
 	t.printf(`
-This is localcloud with a made-up Photon, %[1]s. See what it publishes, live:
+This is localcloud with a made-up Photon, %[1]s. Its console:
+
+  %[2]s    in a browser; user %[5]s, password %[6]s
+
+What the Photon publishes, live, and what else to try in another terminal:
 
   curl -N "%[2]s/v1/devices/events/demo?access_token=%[3]s"
-
-What else to try, in another terminal:
-
   %[7]s device list --data %[4]s
   %[7]s device call %[1]s led on --data %[4]s
   %[7]s device get %[1]s temperature --data %[4]s
   %[7]s status --data %[4]s
 
-Particle's own tools: user %[5]s, password %[6]s, at %[2]s
+Particle's own tools take the same user and password, at the same address.
 Ctrl-C ends it.
 `, demoDevice, url, string(state.Token), s.dir, demoUser, state.Password, os.Args[0])
 	for _, address := range reachable("http://", s.httpSocket.Addr()) {

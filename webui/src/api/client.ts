@@ -29,7 +29,7 @@ export function explain(status: number, body: Failure): ApiError {
     case 401:
       return new ApiError(status, t.errors.loggedOut, t.errors.loggedOutNext, code);
     case 403:
-      return new ApiError(status, said || t.errors.forbidden, body.info ? sentence(body.info) : t.errors.forbiddenNext, code);
+      return new ApiError(status, said || t.errors.forbidden, body.info ? sentence(body.info) : said ? '' : t.errors.forbiddenNext, code);
     case 408:
       return new ApiError(status, t.errors.noAnswer, t.errors.noAnswerNext, code);
     case 429:

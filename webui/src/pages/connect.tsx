@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { api, asError } from '../api/client';
 import { session } from '../api/session';
 import type { Device, Status } from '../api/types';
@@ -10,6 +10,7 @@ import { t } from '../texts';
 import { Icon } from '../ui/icons';
 import { Button, Command, Failure, Page, Segments, TextField, useAction } from '../ui/parts';
 import { Section } from '../ui/section';
+import { Claim } from './claim';
 import { KnockCard } from './waiting';
 
 type Transport = 'tcp' | 'udp';
@@ -96,6 +97,7 @@ export function ConnectPage() {
         </div>
         <div class="stack">
           <Arrivals admin={admin} />
+          <Claim />
           {admin && <Virtual />}
         </div>
       </div>
@@ -134,8 +136,10 @@ function Arrivals({ admin }: { admin: boolean }) {
 }
 
 function Arrived({ device }: { device: Device }) {
+  const ref = useRef<HTMLElement>(null);
+  useEffect(() => ref.current?.scrollIntoView({ block: 'nearest' }), []); // on a phone it is below the steps
   return (
-    <section class="card arrived" role="status">
+    <section class="card arrived" role="status" ref={ref}>
       <span class="lamp" aria-hidden="true" />
       <div class="stack tight">
         <h2>{t.connect.done}</h2>

@@ -1,5 +1,5 @@
 import type { ComponentChildren, JSX } from 'preact';
-import { useId, useState } from 'preact/hooks';
+import { useEffect, useId, useRef, useState } from 'preact/hooks';
 import { asError, type ApiError } from '../api/client';
 import { t } from '../texts';
 import { Icon, type IconName } from './icons';
@@ -61,10 +61,14 @@ type InputProps = Omit<JSX.InputHTMLAttributes<HTMLInputElement>, 'value' | 'onI
 };
 
 export function TextField({ label, hint, value, onValue, ...rest }: InputProps) {
+  const ref = useRef<HTMLInputElement>(null);
+  useEffect(() => {
+    if (rest.autofocus) ref.current?.focus(); // browsers do it only while a page loads
+  }, []);
   return (
     <Field label={label} hint={hint}>
       {(id, described) => (
-        <input id={id} aria-describedby={described} class="input" value={value} onInput={(e) => onValue(e.currentTarget.value)} autocomplete="off" {...rest} />
+        <input ref={ref} id={id} aria-describedby={described} class="input" value={value} onInput={(e) => onValue(e.currentTarget.value)} autocomplete="off" {...rest} />
       )}
     </Field>
   );

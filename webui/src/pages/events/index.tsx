@@ -182,7 +182,11 @@ interface LogListProps {
 
 export function LogList({ view, filtered, onOpen, onTop, onAim }: LogListProps) {
   const narrow = useNarrow();
-  if (view.length === 0) {
+  const empty = view.length === 0;
+  useEffect(() => {
+    if (empty) onAim?.(false); // a list that goes away does not say that the mouse left it
+  }, [empty]);
+  if (empty) {
     return <Empty icon="events" title={filtered ? t.events.none : t.events.empty}>{filtered ? t.events.noneText : t.events.emptyText}</Empty>;
   }
   return (
