@@ -82,6 +82,11 @@ var descriptions = map[string]description{
 	"removeProductDevice":  {"Take a device out of a product.", "", "", "200 OK"},
 	"releaseProductDevice": {"Release a device of a product: it becomes nobody's.", "", "", "200 OK"},
 
+	"listCustomers":      {"List a product's customers: there are none here.", "", "page:integer", ""},
+	"listProductClients": {"List a product's OAuth clients: there are none here.", "", "", ""},
+	"listProductSIMs":    {"List a product's SIM cards: there are none here.", "", "page:integer", ""},
+	"listLocations":      {"List where a product's devices were: nothing is kept here.", "", "page:integer", ""},
+
 	"listHooks": {"List webhooks.", "", "all:boolean", "200 array"},
 	"createHook": {
 		"Make a webhook: where events go whose names begin so.",

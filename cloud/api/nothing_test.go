@@ -19,6 +19,17 @@ func TestWhatIsNotHereHasItsShape(t *testing.T) {
 	if platforms, _ := a.object()["platforms"].(map[string]any); platforms["Photon"] != 6.0 || platforms["Argon"] != 12.0 {
 		t.Errorf("platforms are %v", platforms)
 	}
+	w.product(1200, "Alice", lampID)
+	for path, want := range map[string]string{
+		"customers?page=2": `{"customers":[],"devices":[],"meta":{"total_pages":1}}`,
+		"clients":          `{"ok":true,"clients":[]}`,
+		"sims?page=1":      `{"sims":[],"meta":{"total_pages":1}}`,
+		"locations":        `{"locations":[],"meta":{"total_pages":1}}`,
+	} {
+		w.do("GET /v1/products/1200/"+path, as(w.alice)).is(200, want)
+	}
+	w.do("POST /v1/products/1200/customers", as(w.alice), body("", "email=x@example.com")).fails(501, errNoCustomers.code, errNoCustomers.text)
+	w.do("GET /v1/products/1200/config/lamp", as(w.alice)).fails(404, errNoConfig.code, errNoConfig.text)
 	w.do("GET /v1/libraries/neopixel", as(w.alice)).fails(404, "Library not found", "Library not found")
 	w.do("GET /v1/networks", as(w.alice)).fails(404, errNoRoute.code, errNoRoute.text)
 }

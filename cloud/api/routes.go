@@ -40,6 +40,13 @@ const (
 	teamRemove     cloud.Scope = "teams.users:remove"
 	firmwareList   cloud.Scope = "firmware:list"
 	firmwareCreate cloud.Scope = "firmware:create"
+	customersList  cloud.Scope = "customers:list"
+	customersMake  cloud.Scope = "customers:create"
+	customersEdit  cloud.Scope = "customers:update"
+	customersDrop  cloud.Scope = "customers:remove"
+	simsList       cloud.Scope = "sims:list"
+	simsImport     cloud.Scope = "sims:import"
+	locationsGet   cloud.Scope = "locations:get"
 )
 
 // routes is the whole API. The first line that fits counts.
@@ -154,6 +161,27 @@ func routes() []route {
 		{put, productPath + "/devices/{id}/ping", cloud.ScopeDevicesPing, (*Server).pingDevice},
 		{get, productPath + "/devices/{id}/{variable}", cloud.ScopeVariableGet, (*Server).readVariable},
 		{post, productPath + "/devices/{id}/{function}", cloud.ScopeFunctionCall, (*Server).callFunction},
+
+		// What products have at Particle, and not here.
+		{get, productPath + "/customers", customersList, listCustomers},
+		{post, productPath + "/customers", customersMake, notYet(errNoCustomers)},
+		{put, productPath + "/customers/{email}", customersEdit, notYet(errNoCustomer)},
+		{del, productPath + "/customers/{email}", customersDrop, notYet(errNoCustomer)},
+		{get, productPath + "/clients", clientsList, listProductClients},
+		{post, productPath + "/clients", clientsCreate, notYet(errNoProductClients)},
+		{put, productPath + "/clients/{client}", clientsUpdate, notYet(errNoOneClient)},
+		{del, productPath + "/clients/{client}", clientsRemove, notYet(errNoOneClient)},
+		{get, productPath + "/sims", simsList, listProductSIMs},
+		{post, productPath + "/sims", simsImport, notYet(errNoSIMs)},
+		{get, productPath + "/sims/{rest:.*}", simsList, notYet(errNoSIM)},
+		{put, productPath + "/sims/{rest:.*}", simsImport, notYet(errNoSIM)},
+		{del, productPath + "/sims/{rest:.*}", simsImport, notYet(errNoSIM)},
+		{get, productPath + "/config", productsGet, notYet(errNoConfig)},
+		{put, productPath + "/config", productsUpdate, notYet(errNoConfig)},
+		{get, productPath + "/config/{rest:.*}", productsGet, notYet(errNoConfig)},
+		{put, productPath + "/config/{rest:.*}", productsUpdate, notYet(errNoConfig)},
+		{get, productPath + "/locations", locationsGet, listLocations},
+		{get, productPath + "/locations/{rest:.*}", locationsGet, notYet(errNoLocation)},
 
 		// Webhooks, under two names, of the user and of a product.
 		{get, "/v1/webhooks", cloud.ScopeHooksList, (*Server).listHooks},
