@@ -34,6 +34,8 @@ func (s *Server) write(w http.ResponseWriter, answer any) {
 		writeBody(w, http.StatusOK, "text/plain; charset=utf-8", []byte(a))
 	case certificate:
 		writeBody(w, http.StatusOK, "application/x-x509-ca-cert", a)
+	case csvText:
+		writeBody(w, http.StatusOK, "text/csv; charset=utf-8", a)
 	case pemText:
 		writeBody(w, http.StatusOK, "application/x-pem-file", a)
 	default:

@@ -54,7 +54,7 @@ var descriptions = map[string]description{
 		"Call a function of a device. The argument may be called args, arg or params. format=raw answers with the number alone.",
 		"args arg params format", "", "",
 	},
-	"listVitals":       {"List the diagnostics that a device reported.", "", "start_date end_date", ""},
+	"listVitals":       {"List the diagnostics that a device reported, one record an hour and those that were asked for; Accept: text/csv gets a table.", "", "start_date end_date", ""},
 	"lastVitals":       {"Show what a device last reported of itself.", "", "", ""},
 	"vitalsMetadata":   {"Say what the numbers of the diagnostics mean.", "", "", ""},
 	"updateVitals":     {"Ask a device for its diagnostics now.", "", "", "202 OK"},

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"encoding/json"
 	"strings"
 	"time"
@@ -60,12 +61,21 @@ func (s *Server) lastVitals(q *request) (any, error) {
 	return map[string]any{"diagnostics": vitalsRecord{stamp(v.At), d.ID.String(), payload}}, err
 }
 
-// listVitals answers with the records that are in the event log: those that somebody asked for with updateVitals.
+// listVitals answers with the records that are in the event log, as JSON or as a table (CSV).
 func (s *Server) listVitals(q *request) (any, error) {
 	d, err := s.device(q)
 	if err != nil {
 		return nil, err
 	}
+	list, err := s.vitalsOf(q, d)
+	if err == nil && wantsCSV(q.Request) {
+		return vitalsTable(list)
+	}
+	return map[string]any{"diagnostics": list}, err
+}
+
+// vitalsOf reads the log for the records of a device that who asks may see.
+func (s *Server) vitalsOf(q *request, d cloud.Device) ([]vitalsRecord, error) {
 	from, to := dateArgument(&q.args, "start_date"), dateArgument(&q.args, "end_date")
 	if q.args.err != nil {
 		return nil, q.args.err
@@ -77,7 +87,7 @@ func (s *Server) listVitals(q *request) (any, error) {
 	sub := s.Hub.Subscribe(f, cloud.NewQueue(1))
 	defer s.Hub.Unsubscribe(sub)
 	list := []vitalsRecord{}
-	err = s.Hub.Replay(ctx, sub, cloud.EventIDAt(from), func(ev *cloud.Event) bool {
+	err := s.Hub.Replay(ctx, sub, cloud.EventIDAt(from), func(ev *cloud.Event) bool {
 		if !to.IsZero() && ev.PublishedAt.After(to) {
 			return false
 		}
@@ -86,7 +96,7 @@ func (s *Server) listVitals(q *request) (any, error) {
 		}
 		return len(list) < maxVitals
 	})
-	return map[string]any{"diagnostics": list}, err
+	return list, err
 }
 
 // dateArgument reads a time, zero when it is not there.
@@ -116,14 +126,19 @@ func (s *Server) updateVitals(q *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	return accepted{done}, s.publishVitals(ctx, d, v)
+}
+
+// publishVitals tells the owner, and the log, what the device told of itself.
+func (s *Server) publishVitals(ctx context.Context, d cloud.Device, v cloud.Vitals) error {
 	payload, err := s.payload(d, v)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	err = s.Hub.Publish(ctx, cloud.Event{
+	s.vitals.note(d.ID, v.At)
+	return s.Hub.Publish(ctx, cloud.Event{
 		Name: cloud.EventVitals, Data: payload, Device: d.ID, Owner: d.Owner, Product: d.Product, Private: true, Format: cloud.TextFormat,
 	})
-	return accepted{done}, err
 }
 
 // vitalsMetadata names the figures that the device tells.

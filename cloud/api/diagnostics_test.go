@@ -1,8 +1,15 @@
 package api
 
 import (
+	"context"
+	"encoding/csv"
+	"net/http"
 	"reflect"
+	"strings"
+	"sync"
 	"testing"
+	"testing/synctest"
+	"time"
 )
 
 func TestDiagnostics(t *testing.T) {
@@ -37,4 +44,61 @@ func TestDiagnostics(t *testing.T) {
 		"system.memory.used":{"title":"system.memory.used"},"system.memory.total":{"title":"system.memory.total"}}}`)
 	w.do("POST /v1/diagnostics/fan/update", as(w.bob)).fails(408, errOffline.code, errOffline.text)
 	w.do("GET /v1/diagnostics/lamp/last", as(w.bob)).has(403, `{}`)
+}
+
+func TestDiagnosticsAsATable(t *testing.T) {
+	w := newWorld(t)
+	header := func(r *http.Request) { r.Header.Set("Accept", "text/csv") }
+	none := w.do("GET /v1/diagnostics/lamp", as(w.alice), header)
+	if none.body != "updated_at,deviceID\n" {
+		t.Errorf("without a record: %q", none.body)
+	}
+	w.do("POST /v1/diagnostics/lamp/update", as(w.alice)).is(202, `{"ok":true}`)
+	a := w.do("GET /v1/diagnostics/lamp", as(w.alice), header)
+	rows, err := csv.NewReader(strings.NewReader(a.body)).ReadAll()
+	if err != nil || a.status != 200 || a.header.Get("Content-Type") != "text/csv; charset=utf-8" || len(rows) != 2 || len(rows[0]) != len(rows[1]) {
+		t.Fatalf("%d %v %q, %v", a.status, a.header, a.body, err)
+	}
+	got := map[string]string{}
+	for i, name := range rows[0] {
+		got[name] = rows[1][i]
+	}
+	for name, want := range map[string]string{"deviceID": lampID, "device.system.uptime": "99", "device.system.memory.used": "7", "service.device.status": "ok"} {
+		if got[name] != want {
+			t.Errorf("%s is %q, want %q", name, got[name], want)
+		}
+	}
+	w.do("GET /v1/diagnostics/lamp", as(w.bob), header).has(403, `{}`)
+}
+
+func TestVitalsAreKeptOnceAnHour(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		w := newWorld(t)
+		ctx, end := context.WithCancel(t.Context())
+		var over sync.WaitGroup
+		over.Go(func() { w.server.KeepVitals(ctx) })
+		records := func() int {
+			return len(w.do("GET /v1/diagnostics/lamp", as(w.alice)).object()["diagnostics"].([]any))
+		}
+		time.Sleep(time.Hour)
+		if n := records(); n != 0 {
+			t.Errorf("before it told anything there are %d records", n)
+		}
+		for range 12 { // a quarter of an hour each
+			if _, err := w.hub.AskVitals(ctx, id(lampID)); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(15 * time.Minute)
+		}
+		if n := records(); n != 3 {
+			t.Errorf("after three hours there are %d records", n)
+		}
+		w.do("POST /v1/diagnostics/lamp/update", as(w.alice)).is(202, `{"ok":true}`)
+		time.Sleep(2 * lookAtVitals)
+		if n := records(); n != 4 {
+			t.Errorf("what was asked for makes %d records", n)
+		}
+		end()
+		over.Wait()
+	})
 }

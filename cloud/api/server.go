@@ -69,6 +69,7 @@ type Server struct {
 	streams streams
 	guard   *cloud.Guard
 	relay   Relay // nil: there is none
+	vitals  keptVitals
 
 	settingUp sync.Mutex // held while the owner's account is made
 }

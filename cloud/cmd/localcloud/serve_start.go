@@ -141,6 +141,7 @@ func (s *server) run(ctx context.Context) {
 	ctx, s.devices = context.WithCancel(ctx)
 	var devices sync.WaitGroup
 	devices.Go(func() { keepPace(ctx) })
+	devices.Go(func() { s.parts.api.KeepVitals(ctx) })
 	devices.Go(func() { relax(ctx, func() int { return s.parts.hub.Totals().Online }, releaseMemory) })
 	devices.Go(func() {
 		if err := deviceServer(s.parts, s.logger).Serve(ctx, s.tcpSocket); err != nil {
