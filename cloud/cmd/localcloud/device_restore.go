@@ -191,16 +191,9 @@ func (c *deviceRestoreCmd) list(ctx context.Context, t *terminal, conn *connecti
 			found = append(found, keptBackup{board.ID.String(), b.Platform, name, was.ServerText(rekey.Own{})})
 		}
 	}
-	if c.JSON {
-		return list(t, found)
-	}
-	var rows [][]string
-	for _, b := range found {
-		rows = append(rows, []string{b.ID, b.Platform, b.Backup, b.Held})
-	}
-	if len(rows) == 0 {
-		t.printf("There is no backup of a board yet; device rekey makes one each time before it writes.\n")
-		return nil
-	}
-	return t.table([]string{"ID", "BOARD", "BACKUP", "IT HELD"}, rows)
+	return listing[keptBackup]{
+		[]string{"ID", "BOARD", "BACKUP", "IT HELD"},
+		func(b keptBackup) []string { return []string{b.ID, b.Platform, b.Backup, b.Held} },
+		"There is no backup of a board yet; device rekey makes one each time before it writes.",
+	}.show(t, found, c.JSON)
 }

@@ -46,6 +46,29 @@ func list[T any](t *terminal, items []T) error {
 	return t.json(items)
 }
 
+// listing is how a command shows a list to people.
+type listing[T any] struct {
+	header []string
+	row    func(T) []string
+	none   string // the line in its place when the list is empty; "" is the header alone
+}
+
+// show prints the list, as JSON where that is wanted.
+func (l listing[T]) show(t *terminal, items []T, asJSON bool) error {
+	switch {
+	case asJSON:
+		return list(t, items)
+	case len(items) == 0 && l.none != "":
+		t.printf("%s\n", l.none)
+		return nil
+	}
+	var rows [][]string
+	for _, item := range items {
+		rows = append(rows, l.row(item))
+	}
+	return t.table(l.header, rows)
+}
+
 // table prints rows under a header. What a cell holds is made harmless.
 func (t *terminal) table(header []string, rows [][]string) error {
 	w := tabwriter.NewWriter(t.out, 0, 0, 2, ' ', 0)

@@ -62,20 +62,16 @@ type productListCmd struct {
 func (c *productListCmd) Run(ctx context.Context, t *terminal) error {
 	return c.with(ctx, needData, func(conn *connection) error {
 		products, err := conn.Products(ctx)
-		switch {
-		case err != nil:
+		if err != nil {
 			return err
-		case c.JSON:
-			return list(t, products)
-		case len(products) == 0:
-			t.printf("There is no product; make one: localcloud product create NAME\n")
-			return nil
 		}
-		var rows [][]string
-		for _, p := range products {
-			rows = append(rows, []string{strconv.Itoa(p.ID), p.Name, cloud.PlatformName(p.PlatformID), strconv.Itoa(p.Devices), p.User, p.Slug})
-		}
-		return t.table([]string{"ID", "NAME", "PLATFORM", "DEVICES", "OWNER", "SLUG"}, rows)
+		return listing[client.Product]{
+			[]string{"ID", "NAME", "PLATFORM", "DEVICES", "OWNER", "SLUG"},
+			func(p client.Product) []string {
+				return []string{strconv.Itoa(p.ID), p.Name, cloud.PlatformName(p.PlatformID), strconv.Itoa(p.Devices), p.User, p.Slug}
+			},
+			"There is no product; make one: localcloud product create NAME",
+		}.show(t, products, c.JSON)
 	})
 }
 

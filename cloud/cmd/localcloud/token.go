@@ -64,22 +64,16 @@ type tokenListCmd struct {
 func (c *tokenListCmd) Run(ctx context.Context, t *terminal) error {
 	return c.with(ctx, needData, func(conn *connection) error {
 		tokens, err := conn.Tokens(ctx, c.User)
-		switch {
-		case err != nil:
+		if err != nil {
 			return unknownUser(err)
-		case c.JSON:
-			return list(t, tokens)
-		case len(tokens) == 0:
-			t.printf("There is no token; make one: localcloud token create --user NAME\n")
-			return nil
 		}
-		var rows [][]string
-		for _, token := range tokens {
-			rows = append(rows, []string{
-				string(token.ID), token.User, scopeText(token.Scopes), expiry(token.Expires) + soon(token.Soon), token.Client, token.Note,
-			})
-		}
-		return t.table([]string{"ID", "USER", "MAY", "EXPIRES", "CLIENT", "NOTE"}, rows)
+		return listing[client.Token]{
+			[]string{"ID", "USER", "MAY", "EXPIRES", "CLIENT", "NOTE"},
+			func(k client.Token) []string {
+				return []string{string(k.ID), k.User, scopeText(k.Scopes), expiry(k.Expires) + soon(k.Soon), k.Client, k.Note}
+			},
+			"There is no token; make one: localcloud token create --user NAME",
+		}.show(t, tokens, c.JSON)
 	})
 }
 

@@ -82,20 +82,16 @@ type userListCmd struct {
 func (c *userListCmd) Run(ctx context.Context, t *terminal) error {
 	return c.with(ctx, needData, func(conn *connection) error {
 		users, err := conn.Users(ctx)
-		switch {
-		case err != nil:
+		if err != nil {
 			return err
-		case c.JSON:
-			return list(t, users)
-		case len(users) == 0:
-			t.printf("There is no user yet; make the owner: localcloud user add NAME\n")
-			return nil
 		}
-		var rows [][]string
-		for _, u := range users {
-			rows = append(rows, []string{u.Name, yesNo(u.Admin), strconv.Itoa(u.Devices), u.Created.Local().Format("2006-01-02"), u.ID})
-		}
-		return t.table([]string{"NAME", "ADMIN", "DEVICES", "CREATED", "ID"}, rows)
+		return listing[client.User]{
+			[]string{"NAME", "ADMIN", "DEVICES", "CREATED", "ID"},
+			func(u client.User) []string {
+				return []string{u.Name, yesNo(u.Admin), strconv.Itoa(u.Devices), u.Created.Local().Format("2006-01-02"), u.ID}
+			},
+			"There is no user yet; make the owner: localcloud user add NAME",
+		}.show(t, users, c.JSON)
 	})
 }
 

@@ -36,20 +36,16 @@ type webhookListCmd struct {
 func (c *webhookListCmd) Run(ctx context.Context, t *terminal) error {
 	return c.with(ctx, needData, func(conn *connection) error {
 		hooks, err := conn.Webhooks(ctx)
-		switch {
-		case err != nil:
+		if err != nil {
 			return err
-		case c.JSON:
-			return list(t, hooks)
-		case len(hooks) == 0:
-			t.printf("There is no webhook; make one: localcloud webhook create FILE.json, or: particle webhook create EVENT URL\n")
-			return nil
 		}
-		var rows [][]string
-		for _, h := range hooks {
-			rows = append(rows, []string{string(h.ID), h.Name, h.Event, firedBy(h), h.Method + " " + h.URL, h.Owner, yesNo(!h.Disabled)})
-		}
-		return t.table([]string{"ID", "NAME", "EVENT", "FIRED BY", "REQUEST", "OWNER", "ON"}, rows)
+		return listing[client.Webhook]{
+			[]string{"ID", "NAME", "EVENT", "FIRED BY", "REQUEST", "OWNER", "ON"},
+			func(h client.Webhook) []string {
+				return []string{string(h.ID), h.Name, h.Event, firedBy(h), h.Method + " " + h.URL, h.Owner, yesNo(!h.Disabled)}
+			},
+			"There is no webhook; make one: localcloud webhook create FILE.json, or: particle webhook create EVENT URL",
+		}.show(t, hooks, c.JSON)
 	})
 }
 
