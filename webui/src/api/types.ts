@@ -8,6 +8,31 @@ export interface Limits {
   missed: number;
 }
 
+/** A device in a list. */
+export interface DeviceRow {
+  id: string;
+  name: string | null;
+  owner: string | null;
+  last_heard: string | null;
+  platform_id: number | null;
+  online: boolean;
+  notes: string | null;
+  status: string;
+  system_firmware_version: string | null;
+  // For administrators only.
+  signal?: number | null; // quality of its radio, percent
+  limits?: Limits | null; // null: nothing was counted
+}
+
+/** A piece of a board's firmware. */
+export interface Module {
+  function: string; // "system", "user", "bootloader", "ncp" ...
+  index?: number;
+  version: number;
+  place?: string; // "factory", "backup", "scratch"; none: where it runs
+  damaged?: boolean; // it failed a check of the board
+}
+
 export interface Device {
   id: string;
   name: string | null;
@@ -26,6 +51,8 @@ export interface Device {
   system_firmware_version: string | null;
   functions: string[];
   variables: Record<string, string>;
+  modules?: Module[];
+  app_hash?: string;
 
   // For administrators only.
   key_fingerprint?: string;

@@ -1,7 +1,7 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
 import { api, asError } from '../api/client';
 import { session } from '../api/session';
-import type { Device, Status } from '../api/types';
+import type { DeviceRow, Status } from '../api/types';
 import { Link } from '../router';
 import { devices, loadDevices } from '../state/devices';
 import { knocks, loadKnocks } from '../state/waiting';
@@ -135,7 +135,7 @@ function Arrivals({ admin }: { admin: boolean }) {
   );
 }
 
-function Arrived({ device }: { device: Device }) {
+function Arrived({ device }: { device: DeviceRow }) {
   const ref = useRef<HTMLElement>(null);
   useEffect(() => ref.current?.scrollIntoView({ block: 'nearest' }), []); // on a phone it is below the steps
   return (

@@ -1,10 +1,11 @@
 import { useEffect, useMemo, useState } from 'preact/hooks';
-import type { Device } from '../api/types';
+import type { DeviceRow, Limits } from '../api/types';
 import { ago, count, platform } from '../format';
 import { Link, place, setQuery } from '../router';
 import { devices, heard, loadDevices } from '../state/devices';
 import { useStore } from '../store';
 import { t } from '../texts';
+import { Bars } from '../ui/bars';
 import { List } from '../ui/list';
 import { useNarrow, useNow } from '../ui/hooks';
 import { Button, Dot, Empty, Failure, Page, SearchField, Segments, Waiting } from '../ui/parts';
@@ -17,15 +18,24 @@ const shows: ReadonlyArray<readonly [Show, string]> = [
   ['offline', t.devices.offline],
 ];
 
+const texts = new WeakMap<DeviceRow, string>(); // what people know each by; made once, since a search looks at all of them
+
+function textOf(d: DeviceRow): string {
+  let text = texts.get(d);
+  if (text === undefined) {
+    text = `${d.name ?? ''} ${d.id} ${d.notes ?? ''} ${platform(d.platform_id)} ${d.owner ?? ''}`.toLowerCase();
+    texts.set(d, text);
+  }
+  return text;
+}
+
 /** Whether a device has all the words somewhere in what people know it by. */
-export function fits(d: Device, words: string[]): boolean {
-  if (words.length === 0) return true;
-  const text = `${d.name ?? ''} ${d.id} ${d.notes ?? ''} ${platform(d.platform_id)} ${d.owner ?? ''}`.toLowerCase();
-  return words.every((w) => text.includes(w));
+export function fits(d: DeviceRow, words: string[]): boolean {
+  return words.length === 0 || words.every((w) => textOf(d).includes(w));
 }
 
 export function DevicesPage() {
-  const { list, loaded, error } = useStore(devices);
+  const { list, total, loaded, error } = useStore(devices);
   const { query } = useStore(place);
   const [search, setSearch] = useState(query.get('q') ?? '');
   const [show, setShow] = useState<Show>((query.get('show') as Show) || 'all');
@@ -64,7 +74,7 @@ export function DevicesPage() {
     <Page
       title={t.devices.title}
       kind="full"
-      lead={loaded && list.length > 0 ? t.devices.count(list.length, online) : undefined}
+      lead={loaded && list.length > 0 ? (list.length < total ? t.devices.coming(count(list.length), count(total)) : t.devices.count(total, online)) : undefined}
       actions={list.length > 0 && <Link class="btn" to="connect">{t.nav.connect}</Link>}
     >
       {error && <Failure error={error} onRetry={() => void loadDevices()} />}
@@ -79,9 +89,14 @@ export function DevicesPage() {
   );
 }
 
-function Row({ device: d }: { device: Device }) {
+const numbers: ReadonlyArray<readonly [key: keyof Limits, what: string, why: string]> = [
+  ['throttled', t.device.throttled, t.device.throttledText],
+  ['limited', t.device.limited, t.device.limitedText],
+  ['lost', t.device.lost, t.device.lostText],
+];
+
+function Row({ device: d }: { device: DeviceRow }) {
   const at = Math.max(heard.get(d.id) ?? 0, Date.parse(d.last_heard ?? '') || 0);
-  const late = d.limits ? d.limits.throttled + d.limits.limited + d.limits.lost : 0;
   return (
     <Link class="device-row" to={`devices/${d.id}`}>
       <Dot online={d.online} />
@@ -94,7 +109,16 @@ function Row({ device: d }: { device: Device }) {
         {d.status === 'safe_mode' && <span class="pill warn">{t.device.safeMode}</span>}
       </span>
       <span class="os faint small cut">{d.system_firmware_version ? `Device OS ${d.system_firmware_version}` : ''}</span>
-      <span class="late">{late > 0 && <span class="pill warn num" title={t.devices.limits}>{count(late)}</span>}</span>
+      <span class="late">
+        {numbers.map(([key, what, why]) =>
+          d.limits?.[key] ? (
+            <span key={key} class="pill warn" title={why}>
+              <span class="num">{count(d.limits[key])}</span> <span class="what">{what}</span>
+            </span>
+          ) : null,
+        )}
+      </span>
+      <span class="radio">{d.online && d.signal != null && <Bars quality={d.signal} />}</span>
       <span class="heard faint small num">{d.online && !at ? t.justNow : ago(at)}</span>
     </Link>
   );

@@ -1,71 +1,115 @@
 import { api, asError, type ApiError } from '../api/client';
-import type { Device, Event } from '../api/types';
+import type { Device, DeviceRow, Event } from '../api/types';
 import { session } from '../api/session';
 import { onEvents } from '../stream/feed';
 import { Store } from '../store';
 
 export interface Devices {
-  list: Device[]; // as the cloud orders them
-  loaded: boolean;
+  list: readonly DeviceRow[]; // as the cloud orders them; while they come, those that are here
+  total: number; // how many the cloud has
+  loaded: boolean; // at least the first have come
   error: ApiError | null;
 }
 
-/** All devices that the user sees. Replaced as a whole when one changes. */
-export const devices = new Store<Devices>({ list: [], loaded: false, error: null });
+/** All devices that the user sees, in short. Replaced as a whole when one changes. */
+export const devices = new Store<Devices>({ list: [], total: 0, loaded: false, error: null });
 
 /** When each device was last heard, by its events; ms since 1970. */
 export const heard = new Map<string, number>();
 
-export function deviceName(id: string): string {
-  const device = byID.get(id);
-  return device?.name || id;
+let places = new Map<string, number>(); // where each device stands in the list
+
+export function findRow(id: string): DeviceRow | undefined {
+  const at = places.get(id);
+  return at === undefined ? undefined : devices.value.list[at];
 }
 
-let byID = new Map<string, Device>();
+export function deviceName(id: string): string {
+  return findRow(id)?.name || id;
+}
+
+// Devices in full: only those that pages asked for.
+const opened = new Map<string, Device>();
 
 export function findDevice(id: string): Device | undefined {
-  return byID.get(id);
+  return opened.get(id);
 }
 
-function replace(list: Device[]): void {
-  byID = new Map(list.map((d) => [d.id, d]));
-  devices.set({ list, loaded: true, error: null });
+function replace(list: readonly DeviceRow[], total = list.length): void {
+  places = new Map(list.map((d, i) => [d.id, i]));
+  devices.set({ list, total, loaded: true, error: null });
 }
 
-const listPath = () => {
+function isAdmin(): boolean {
   const s = session.current.value;
-  return s.kind === 'in' && s.admin ? '/v1/localcloud/devices' : '/v1/devices';
-};
+  return s.kind === 'in' && s.admin;
+}
 
-/** Asks the cloud for all devices. */
+const listPath = () => (isAdmin() ? '/v1/localcloud/devices' : '/v1/devices');
+
+const perPage = 1_000; // devices in one answer, so that reading it does not keep the page from drawing
+
+interface Page {
+  devices: DeviceRow[];
+  meta: { total_pages: number; total_records: number };
+}
+
+/** Asks the cloud for all devices, page by page. The first time those that have come can be seen meanwhile. */
+async function readAll(signal?: AbortSignal): Promise<void> {
+  if (!isAdmin()) return replace(await api<Device[]>('GET', listPath(), { signal }));
+  const rows = new Map<string, DeviceRow>(); // one that moved meanwhile can be on two pages
+  const first = !devices.value.loaded;
+  for (let page = 1, pages = 1; page <= pages; page++) {
+    const part = await api<Page>('GET', `${listPath()}?brief=1&per_page=${perPage}&page=${page}`, { signal });
+    for (const d of part.devices) rows.set(d.id, d);
+    pages = part.meta.total_pages;
+    if (page === pages) replace([...rows.values()]);
+    else if (first) replace([...rows.values()], part.meta.total_records);
+  }
+}
+
 export async function loadDevices(signal?: AbortSignal): Promise<void> {
   try {
-    replace(await api<Device[]>('GET', listPath(), { signal }));
+    await readAll(signal);
   } catch (err) {
     if (!signal?.aborted) devices.set({ ...devices.value, error: asError(err) });
   }
 }
 
-/** Asks the cloud for one device; it is in the list afterwards. */
+async function read(id: string, signal?: AbortSignal): Promise<Device> {
+  return api<Device>('GET', `${listPath()}/${encodeURIComponent(id)}`, { signal });
+}
+
+/** Asks the cloud for one device, in full; it is in the list afterwards. */
 export async function loadDevice(id: string, signal?: AbortSignal): Promise<Device> {
-  const device = await api<Device>('GET', `${listPath()}/${encodeURIComponent(id)}`, { signal });
+  const device = await read(id, signal);
+  opened.set(device.id, device);
   update(device);
   return device;
 }
 
 function update(device: Device): void {
-  const { list } = devices.value;
-  const known = byID.has(device.id);
-  replace(known ? list.map((d) => (d.id === device.id ? device : d)) : [device, ...list]);
+  if (opened.has(device.id)) opened.set(device.id, device);
+  const { list, total } = devices.value;
+  const at = places.get(device.id);
+  if (at === undefined) return replace([device, ...list], total + 1);
+  const next = list.slice();
+  next[at] = { ...list[at], ...device };
+  devices.set({ ...devices.value, list: next });
 }
 
 /** Takes a device out of the list, which the cloud no longer shows to this user. */
 export function dropDevice(id: string): void {
+  opened.delete(id);
   replace(devices.value.list.filter((d) => d.id !== id));
 }
 
 const changes = new Set<string>();
 let soon: ReturnType<typeof setTimeout> | undefined;
+
+const few = 8; // devices that are asked for one by one
+const patience = 250; // ms in which changes are gathered
+const rest = 5_000; // ms between two looks at all
 
 /** Follows what events say: who came, who went, who was heard. */
 function follow(events: Event[]): void {
@@ -74,15 +118,17 @@ function follow(events: Event[]): void {
     heard.set(e.device, e.at);
     if (e.name.startsWith('spark/')) changes.add(e.device);
   }
-  if (changes.size && !soon) soon = setTimeout(refresh, 250);
+  if (changes.size && !soon) soon = setTimeout(refresh, patience);
 }
 
 async function refresh(): Promise<void> {
-  soon = undefined;
   const ids = [...changes];
   changes.clear();
-  if (ids.length > 8) await loadDevices();
-  else await Promise.all(ids.map((id) => loadDevice(id).catch(() => undefined)));
+  const all = ids.length > few;
+  if (all) await loadDevices();
+  else await Promise.all(ids.map((id) => read(id).then(update, () => undefined)));
+  soon = undefined;
+  if (all || changes.size) soon = setTimeout(() => (changes.size ? void refresh() : (soon = undefined)), all ? rest : patience);
 }
 
 onEvents(follow);

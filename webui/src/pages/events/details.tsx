@@ -1,7 +1,7 @@
 import type { Event } from '../../api/types';
 import { dateOf, timeOf } from '../../format';
 import { Link } from '../../router';
-import { deviceName, findDevice } from '../../state/devices';
+import { deviceName, findRow } from '../../state/devices';
 import { t } from '../../texts';
 import { Dialog } from '../../ui/dialog';
 import { JsonView, structured } from '../../ui/json';
@@ -28,7 +28,7 @@ export function Details({ event: e, onClose }: { event: Event; onClose: () => vo
           {dateOf(e.at)} <span class="faint small">{timeOf(e.at)}</span>
         </dd>
         <dt>{t.events.from}</dt>
-        <dd>{findDevice(e.device) ? <Link to={`devices/${e.device}`}>{sender(e)}</Link> : sender(e)}</dd>
+        <dd>{findRow(e.device) ? <Link to={`devices/${e.device}`}>{sender(e)}</Link> : sender(e)}</dd>
       </dl>
       <div class="data mono" tabIndex={0} role="region" aria-label={t.events.data}>
         {value !== undefined ? <JsonView value={value} /> : e.data === null ? <span class="faint">{t.events.noData}</span> : e.data}

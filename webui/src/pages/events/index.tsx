@@ -2,14 +2,14 @@ import { useEffect, useMemo, useState } from 'preact/hooks';
 import type { Event } from '../../api/types';
 import { count, timeOf } from '../../format';
 import { place, setQuery } from '../../router';
-import { devices } from '../../state/devices';
 import { eventRate, EventLog, log, matches, maxEvents, type Filter, type View } from '../../state/log';
 import { onEvents } from '../../stream/feed';
 import { useStore } from '../../store';
 import { t } from '../../texts';
 import { useNarrow } from '../../ui/hooks';
 import { List } from '../../ui/list';
-import { Button, Empty, Page, SelectField, TextField } from '../../ui/parts';
+import { PickDevice } from '../../ui/pickdevice';
+import { Button, Empty, Page, TextField } from '../../ui/parts';
 import { Details, sender } from './details';
 import { csv, download, jsonLines } from './export';
 import { LookBack, Past } from './past';
@@ -141,19 +141,11 @@ function Rate() {
 }
 
 function Filters({ filter, onFilter }: { filter: Filter; onFilter: (f: Filter) => void }) {
-  const { list } = useStore(devices);
-  const names = useMemo(() => list.slice(0, 500).map((d) => [d.id, d.name ?? d.id] as const), [list]);
-  const known = !filter.device || names.some(([id]) => id === filter.device);
   return (
     <div class="filters">
       <TextField label={t.events.filter} value={filter.name} onValue={(name) => onFilter({ ...filter, name })} autocapitalize="none" spellcheck={false} />
       <TextField label={t.events.text} type="search" value={filter.text} onValue={(text) => onFilter({ ...filter, text })} autocapitalize="none" spellcheck={false} />
-      <SelectField
-        label={t.events.device}
-        value={filter.device}
-        onValue={(device) => onFilter({ ...filter, device })}
-        options={[['', t.events.anyDevice], ...names, ...(known ? [] : [[filter.device, filter.device] as const])]}
-      />
+      <PickDevice label={t.events.device} none={t.events.anyDevice} value={filter.device} onValue={(device) => onFilter({ ...filter, device })} />
     </div>
   );
 }
