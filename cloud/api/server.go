@@ -39,9 +39,10 @@ type Config struct {
 	// Status returns a value that encodes as a JSON object: what main adds to the status. May be nil.
 	Status func() any
 	// Trial is the board made of software; nil: there is none.
-	Trial  Trial
-	Tuning Tuning // nil: nothing of the program follows the settings
-	Logger *slog.Logger
+	Trial    Trial
+	SelfTest SelfTest // nil: there is none
+	Tuning   Tuning   // nil: nothing of the program follows the settings
+	Logger   *slog.Logger
 
 	KeepAlive   time.Duration // between writes of an idle event stream; 0, or more than 9 s: 9 s
 	QueueSize   int           // events that wait for one event stream; 0: 256

@@ -44,6 +44,7 @@ func (*benchCmd) Help() string {
 	return "Without --cloud and --data it starts clouds of its own, one after the other, on free ports of this machine and in a temporary " +
 		"directory (TMPDIR), and removes them. All scenarios together take some two minutes. With --data it measures the cloud that runs " +
 		"on that directory, with --cloud and --token one elsewhere; its devices are registered there and removed at the end. " +
+		"The word fill makes a new directory (--data) with --registered devices and --events events, to look at a cloud that large. " +
 		"Ctrl-C ends it and prints what was measured. Larger: localcloud bench idle storm --devices 10000; localcloud bench handshake records idle --udp --devices 10000; localcloud bench start --events 1000000."
 }
 
@@ -51,6 +52,9 @@ func (*benchCmd) Help() string {
 func (c *benchCmd) Run(ctx context.Context, t *terminal) error {
 	if len(c.Scenario) == 1 && c.Scenario[0] == "list" {
 		return c.list(t)
+	}
+	if len(c.Scenario) == 1 && c.Scenario[0] == "fill" {
+		return c.fill(ctx, t)
 	}
 	cfg := bench.Config{
 		Scenarios: c.Scenario, Devices: c.Devices, Rate: c.Rate, Duration: c.Duration, Clients: c.Clients, InFlight: c.InFlight,
@@ -79,6 +83,22 @@ func (c *benchCmd) Run(ctx context.Context, t *terminal) error {
 		err = errors.Join(result.WriteTable(t.out), err)
 	}
 	return err
+}
+
+// fill makes a data directory with much in it.
+func (c *benchCmd) fill(ctx context.Context, t *terminal) error {
+	if c.Data == "" {
+		return usagef("say where: localcloud bench fill --data DIR, a directory that does not exist yet")
+	}
+	if _, err := os.Stat(c.Data); !errors.Is(err, os.ErrNotExist) {
+		return usagef("%s is there already: bench fill makes a new directory", c.Data)
+	}
+	devices, events := cmp.Or(c.Registered, 10_000), cmp.Or(c.Events, 100_000)
+	if err := bench.Fill(ctx, c.Data, devices, events); err != nil {
+		return err
+	}
+	t.printf("%s holds %d devices and %d events. Start a cloud on it: localcloud serve --data %[1]s\n", c.Data, devices, events)
+	return nil
 }
 
 func (c *benchCmd) list(t *terminal) error {

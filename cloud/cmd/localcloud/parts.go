@@ -27,6 +27,7 @@ type partsConfig struct {
 	status   func() any                // what the running cloud adds to its status; nil: nothing
 
 	tuning    func(*store.Store) api.Tuning // what follows the settings while the cloud runs; nil: nothing
+	selfTest  api.SelfTest                  // nil: there is none
 	trial     api.Trial                     // the board made of software; nil: there is none
 	setupCode cloud.SetupCode               // makes the owner's account; empty: it is made by command only
 }
@@ -77,7 +78,7 @@ func openParts(dir string, c partsConfig) (*parts, error) {
 		Keyring:    p.keyring,
 		Hosts:      p.hosts,
 		Authority:  p.authorityPEM,
-		Control:    p.secret, SetupCode: c.setupCode, Status: c.status, Trial: c.trial, Tuning: tuned, Logger: c.logger,
+		Control:    p.secret, SetupCode: c.setupCode, Status: c.status, Trial: c.trial, SelfTest: c.selfTest, Tuning: tuned, Logger: c.logger,
 	})
 	return p, nil
 }

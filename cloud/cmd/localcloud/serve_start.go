@@ -26,6 +26,7 @@ type server struct {
 	parts      *parts
 	setupCode  cloud.SetupCode // until there is an owner
 	photon     *virtualPhoton
+	selfTest   *selfTest
 	httpSocket *lateListener
 	tcpSocket  *lateListener
 	udp        *udpServer // nil: another program has the port
@@ -58,10 +59,10 @@ func start(ctx context.Context, c settings, logger *slog.Logger) (*server, error
 		failed:    make(chan error, 5), httpEnded: make(chan struct{}), devicesEnd: make(chan struct{}),
 		hooksEnded: make(chan struct{}),
 	}
-	s.photon = &virtualPhoton{server: s}
+	s.photon, s.selfTest = &virtualPhoton{server: s}, &selfTest{server: s}
 	s.parts, err = openParts(dir, partsConfig{
 		logger: logger, maxAge: c.maxAge(), maxBytes: int64(c.EventsMaxSize), events: c.Events, status: s.status,
-		setupCode: s.setupCode, own: s.isOwn, trial: s.photon,
+		setupCode: s.setupCode, own: s.isOwn, trial: s.photon, selfTest: s.selfTest,
 		tuning: func(st *store.Store) api.Tuning { return newTuning(c, st) },
 	})
 	if err != nil {

@@ -42,6 +42,7 @@ func (s *server) stop() error {
 
 	s.endRelay()
 	s.photon.end()
+	s.selfTest.Stop()
 	s.devices() // ends its Accept too
 	err := within(devicesTime, "devices going offline", func() error {
 		<-s.devicesEnd

@@ -6,7 +6,7 @@ import { createInterface } from 'node:readline';
 import { promisify } from 'node:util';
 
 /** The program under test: built with the console inside. */
-const binary = resolve(process.env.LOCALCLOUD ?? '../bin/localcloud');
+export const binary = resolve(process.env.LOCALCLOUD ?? '../bin/localcloud');
 
 const patience = 20_000; // ms that a program may take to do what is awaited
 
@@ -30,6 +30,13 @@ export class Cloud {
   /** Starts a new cloud on free ports of an address. */
   static async start(host = '127.0.0.1'): Promise<Cloud> {
     const cloud = new Cloud(await mkdtemp(join(tmpdir(), 'localcloud-console-')), host);
+    await cloud.begin();
+    return cloud;
+  }
+
+  /** Starts a cloud on a data directory that is there. */
+  static async over(dir: string, host = '127.0.0.1'): Promise<Cloud> {
+    const cloud = new Cloud(dir, host);
     await cloud.begin();
     return cloud;
   }

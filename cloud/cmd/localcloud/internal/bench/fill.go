@@ -2,6 +2,7 @@ package bench
 
 import (
 	"context"
+	"crypto/rsa"
 	"errors"
 	"fmt"
 	"sync"
@@ -30,16 +31,7 @@ func (r *run) fill(ctx context.Context, what filling) (dir string, err error) {
 	if err != nil {
 		return "", err
 	}
-	public, err := keys.NewRSAPublicKey(&key.PublicKey)
-	if err != nil {
-		return "", err
-	}
-	s, err := store.Open(dir, store.Options{NoSync: true})
-	if err != nil {
-		return "", err
-	}
-	err = errors.Join(fillDevices(ctx, s.Registry(), what.devices, public), fillEvents(ctx, s.Events(), what.events))
-	if err := errors.Join(err, s.Close()); err != nil {
+	if err := writeFilling(ctx, dir, what, &key.PublicKey); err != nil {
 		return "", err
 	}
 	if r.filled == nil {
@@ -47,6 +39,29 @@ func (r *run) fill(ctx context.Context, what filling) (dir string, err error) {
 	}
 	r.filled[what] = dir
 	return dir, nil
+}
+
+// Fill writes devices and events into a data directory, which it makes, to try a cloud that large. All devices have one key, which
+// nobody has.
+func Fill(ctx context.Context, dir string, devices, events int) error {
+	key, err := keys.GenerateDeviceRSA()
+	if err != nil {
+		return err
+	}
+	return writeFilling(ctx, dir, filling{devices, events}, &key.PublicKey)
+}
+
+func writeFilling(ctx context.Context, dir string, what filling, key *rsa.PublicKey) error {
+	public, err := keys.NewRSAPublicKey(key)
+	if err != nil {
+		return err
+	}
+	s, err := store.Open(dir, store.Options{NoSync: true})
+	if err != nil {
+		return err
+	}
+	err = errors.Join(fillDevices(ctx, s.Registry(), what.devices, public), fillEvents(ctx, s.Events(), what.events))
+	return errors.Join(err, s.Close())
 }
 
 // strangers is where the numbers of devices begin that no fleet has.
