@@ -19,7 +19,7 @@ type SelfTestState struct {
 	Running  bool            `json:"running"`
 	Step     string          `json:"step"`     // "connect", "events" or "disk"; empty: none runs
 	Progress float64         `json:"progress"` // 0 to 1
-	Error    string          `json:"error"`    // why the last one did not come to its end; empty: it did
+	Problem  string          `json:"problem"`  // why the last one did not come to its end; empty: it did
 	Result   *SelfTestResult `json:"result"`   // of the last one; null: there was none
 }
 

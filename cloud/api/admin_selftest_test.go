@@ -10,12 +10,12 @@ func (t *tested) Start() error {
 	t.state = SelfTestState{Running: true, Step: "events", Progress: 0.5}
 	return nil
 }
-func (t *tested) Stop() { t.state = SelfTestState{Error: "it was stopped"} }
+func (t *tested) Stop() { t.state = SelfTestState{Problem: "it was stopped"} }
 
 func TestAdminsTestWhatTheMachineCanDo(t *testing.T) {
 	w := newWorld(t, func(c *Config) { c.SelfTest = &tested{} })
-	w.do("GET /v1/localcloud/selftest", as(w.root)).is(200, `{"running":false,"step":"","progress":0,"error":"","result":null}`)
+	w.do("GET /v1/localcloud/selftest", as(w.root)).is(200, `{"running":false,"step":"","progress":0,"problem":"","result":null}`)
 	w.do("POST /v1/localcloud/selftest", as(w.alice)).has(403, `{"error":"unauthorized"}`)
-	w.do("POST /v1/localcloud/selftest", as(w.root)).is(200, `{"running":true,"step":"events","progress":0.5,"error":"","result":null}`)
-	w.do("DELETE /v1/localcloud/selftest", as(w.root)).is(200, `{"running":false,"step":"","progress":0,"error":"it was stopped","result":null}`)
+	w.do("POST /v1/localcloud/selftest", as(w.root)).is(200, `{"running":true,"step":"events","progress":0.5,"problem":"","result":null}`)
+	w.do("DELETE /v1/localcloud/selftest", as(w.root)).is(200, `{"running":false,"step":"","progress":0,"problem":"it was stopped","result":null}`)
 }

@@ -4,6 +4,7 @@ import './style/base.css';
 import './style/shell.css';
 import './style/parts.css';
 import './style/pages.css';
+import './style/health.css';
 import { App } from './app';
 
 render(<App />, document.getElementById('app')!);

@@ -60,9 +60,9 @@ func (t *selfTest) Start() error {
 		case err == nil:
 			t.state.Result = result
 		case errors.Is(err, context.Canceled):
-			t.state.Error = "it was stopped"
+			t.state.Problem = "it was stopped"
 		default:
-			t.state.Error = err.Error()
+			t.state.Problem = err.Error()
 		}
 	}()
 	return nil

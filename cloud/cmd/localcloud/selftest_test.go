@@ -51,7 +51,7 @@ func TestSelfTestThatIsStoppedSaysSo(t *testing.T) {
 		t.Errorf("a second time: %v", err)
 	}
 	st.Stop()
-	if s := st.State(); s.Running || s.Error != "it was stopped" || s.Result != nil {
+	if s := st.State(); s.Running || s.Problem != "it was stopped" || s.Result != nil {
 		t.Errorf("it is %+v", s)
 	}
 }

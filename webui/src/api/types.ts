@@ -124,10 +124,26 @@ export interface Status {
   users: number;
   warnings: string[];
   listeners?: { http: string; tcp: string; udp: string; relay: string };
-  addresses?: { http: string[] | null; tcp: string[] | null; udp?: string[] | null; relay?: string[] | null };
+  addresses?: { http: string[] | null; https?: string[] | null; tcp: string[] | null; udp?: string[] | null; relay?: string[] | null };
   data?: string;
   pid?: number;
-  store?: Record<string, unknown>;
+  store?: StoreStatus;
+  dtls?: { sessions: number; completed: number; busy: number; unknown: number; replayed: number; forged: number; malformed: number };
+}
+
+/** What the store says of the event log. */
+export interface StoreStatus {
+  mode: string;
+  acknowledged: string;
+  events: number;
+  bytes: number;
+  oldest?: number; // event id
+  waiting: number; // for the disk
+  failed: number;
+  max_bytes?: number;
+  max_age?: number; // seconds
+  free?: number;
+  reserve?: number;
 }
 
 /** One event as pages show it. All of its text comes from devices and is never markup. */

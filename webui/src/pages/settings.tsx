@@ -6,11 +6,13 @@ import { dateOf, span } from '../format';
 import { useStore } from '../store';
 import { t } from '../texts';
 import { useLoaded } from '../ui/load';
-import { Button, Check, Failure, Page, Segments, useAction } from '../ui/parts';
+import { Button, Failure, Page, Segments, useAction } from '../ui/parts';
 import { PolicyEditor } from '../ui/policy';
 import { Section } from '../ui/section';
 import { toast } from '../ui/toast';
 import { Account } from './account';
+import { HTTPS } from './https';
+import { SwitchSections } from './keep';
 import { Names } from './names';
 
 export function SettingsPage() {
@@ -23,12 +25,10 @@ export function SettingsPage() {
       {admin ? (
         <>
           <Limits />
-          <DoorSettings />
+          <SwitchSections />
           <ClockSettings />
+          <HTTPS />
           <Names />
-          <Section title={t.settings.log}>
-            <p class="soft">{t.settings.logText}</p>
-          </Section>
         </>
       ) : (
         <p class="soft">{t.settings.adminsOnly}</p>
@@ -93,27 +93,6 @@ function Limits() {
           </div>
         </div>
       )}
-    </Section>
-  );
-}
-
-interface Switches {
-  trust_first_use: boolean;
-}
-
-function DoorSettings() {
-  const { value, error, set } = useLoaded<Switches>('/v1/localcloud/settings');
-  const change = useAction(async (trust: boolean) => {
-    set(await api<Switches>('PUT', '/v1/localcloud/settings', { body: { trust_first_use: trust } }));
-    toast(trust ? t.settings.trustOn : t.settings.trustOff, () => void change.run(!trust));
-  });
-  return (
-    <Section title={t.settings.door}>
-      {(error ?? change.error) && <Failure error={(error ?? change.error)!} />}
-      <Check checked={value?.trust_first_use ?? false} disabled={!value || change.busy} onChecked={(on) => void change.run(on)}>
-        {t.settings.trust} <span class="term">{t.settings.trustTerm}</span>
-        <span class="faint small block">{t.settings.trustText}</span>
-      </Check>
     </Section>
   );
 }

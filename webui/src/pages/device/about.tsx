@@ -3,6 +3,7 @@ import { ago, dateOf, platform } from '../../format';
 import { heard } from '../../state/devices';
 import { t } from '../../texts';
 import { useNow } from '../../ui/hooks';
+import { Command } from '../../ui/parts';
 import { type Fact, Facts, Section } from '../../ui/section';
 
 export function About({ device: d }: { device: Device }) {
@@ -10,10 +11,8 @@ export function About({ device: d }: { device: Device }) {
   const at = Math.max(heard.get(d.id) ?? 0, Date.parse(d.last_heard ?? '') || 0);
   const facts: Fact[] = [
     [t.device.platform, platform(d.platform_id)],
-    [t.device.os, d.system_firmware_version ?? '–'],
     [t.device.heard, <span title={dateOf(at)}>{ago(at)}</span>],
     d.online && d.since ? [t.device.since, dateOf(d.since)] : [t.device.handshake, dateOf(d.last_handshake_at)],
-    [t.device.address, <code>{d.address || d.last_ip_address || '–'}</code>],
     [t.device.owner, d.owner ?? t.device.nobody],
   ];
   if (d.key_fingerprint !== undefined) facts.push([t.device.key, <code>{d.key_fingerprint || t.device.noKey}</code>]);
@@ -22,6 +21,13 @@ export function About({ device: d }: { device: Device }) {
   return (
     <Section title={t.device.about}>
       <Facts facts={facts} />
+      <details class="help">
+        <summary>
+          {t.device.rekey} <span class="term">{t.device.rekeyTerm}</span>
+        </summary>
+        <p class="soft small">{t.device.rekeyText}</p>
+        <Command text="localcloud device connect" />
+      </details>
     </Section>
   );
 }

@@ -17,9 +17,11 @@ import { Doctor } from './doctor';
 import { DeviceEvents } from './events';
 import { Functions } from './functions';
 import { LimitNumbers, OwnPolicy } from './limits';
+import { Modules } from './modules';
 import { Notes } from './notes';
 import { hasPins, Pins } from './pins';
 import { Variables } from './variables';
+import { VitalsCards } from './vitals';
 
 export function DevicePage({ params }: { params: Record<string, string> }) {
   const id = params.id ?? '';
@@ -107,6 +109,8 @@ function Loaded({ device, error }: { device: Device; error: ApiError | null }) {
         <div class="stack">
           {admin && !online && <Doctor device={device} />}
           <About device={device} />
+          <VitalsCards device={device} />
+          <Modules device={device} />
           {device.limits && <LimitNumbers limits={device.limits} />}
           {admin && <OwnPolicy key={device.policy ?? ''} device={device} />}
           <Notes key={device.notes ?? ''} device={device} />

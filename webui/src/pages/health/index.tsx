@@ -1,14 +1,16 @@
 import type { ComponentChildren } from 'preact';
 import { useState } from 'preact/hooks';
-import { api, asError, type ApiError } from '../api/client';
-import type { Status } from '../api/types';
-import { bytes, count, dateOf, span } from '../format';
-import { useRepeated } from '../store';
-import { t } from '../texts';
-import { Icon } from '../ui/icons';
-import { Failure, Page, Waiting } from '../ui/parts';
-import { type Fact, Facts, Section } from '../ui/section';
-import { Spark } from '../ui/spark';
+import { api, asError, type ApiError } from '../../api/client';
+import type { Status, StoreStatus } from '../../api/types';
+import { bytes, count, dateOf, span } from '../../format';
+import { useRepeated } from '../../store';
+import { t } from '../../texts';
+import { Icon } from '../../ui/icons';
+import { Failure, Page, Waiting } from '../../ui/parts';
+import { type Fact, Facts, Section } from '../../ui/section';
+import { Spark } from '../../ui/spark';
+import { AddressCheck } from './check';
+import { SelfTest } from './selftest';
 
 const period = 2_000; // ms between two looks
 const kept = 90; // figures of the curve
@@ -78,13 +80,26 @@ function Loaded({ status: s, rates }: { status: Status; rates: number[] }) {
               [t.health.events, count(s.totals.events ?? 0)],
               [t.health.limited, count(s.totals.limited ?? 0)],
               [t.health.lost, count(s.totals.lost ?? 0)],
+              ...udp(s),
               [t.health.version, s.version ?? '–'],
             ]}
           />
         </Section>
+        <AddressCheck />
+        <Section title={t.health.queues} term={t.health.queuesTerm}>
+          <Facts
+            facts={[
+              [t.health.waiting, count(s.store?.waiting ?? 0)],
+              [t.health.failed, count(s.store?.failed ?? 0)],
+              [t.health.listeners, count(s.totals.listeners ?? 0)],
+            ]}
+          />
+        </Section>
         <Section title={t.health.store}>
+          <Disk store={s.store} />
           <Facts facts={store(s)} />
         </Section>
+        <SelfTest boards={s.devices} />
       </div>
     </>
   );
@@ -106,23 +121,51 @@ function addresses(s: Status): Fact[] {
     listener ? (given?.length ? given : [listener]).map((a) => <code class="block">{a}</code>) : <span class="faint">{t.health.notServed}</span>;
   return [
     [t.health.forApps, list(s.addresses?.http, l?.http)],
+    [t.health.forHTTPS, list(s.addresses?.https, s.addresses?.https?.[0])],
     [t.health.forTCP, list(s.addresses?.tcp, l?.tcp)],
     [t.health.forUDP, list(s.addresses?.udp, l?.udp)],
     [t.health.forRelay, list(s.addresses?.relay, l?.relay)],
   ];
 }
 
+/** What came over UDP, where it is served. */
+function udp(s: Status): Fact[] {
+  const d = s.dtls;
+  if (!d) return [];
+  const dropped = d.unknown + d.replayed + d.forged + d.malformed + d.busy;
+  return [
+    [t.health.sessions, count(d.sessions)],
+    [t.health.handshakes, count(d.completed)],
+    [t.health.dropped, count(dropped)],
+  ];
+}
+
+/** How much of the room for events is taken. */
+function Disk({ store: st }: { store: StoreStatus | undefined }) {
+  if (!st?.max_bytes) return null;
+  const part = Math.min(1, st.bytes / st.max_bytes);
+  return (
+    <div class="stack tight">
+      <div class={st.free && st.reserve && st.free < st.reserve ? 'bar tight' : 'bar'} aria-hidden="true">
+        <span style={{ width: `${Math.max(part * 100, 1)}%` }} />
+      </div>
+      <span class="faint small">{t.health.room(bytes(st.bytes), bytes(st.max_bytes))}</span>
+    </div>
+  );
+}
+
 /** What the store says of itself; figures that it does not know are left out. */
 function store(s: Status): Fact[] {
-  const st = s.store ?? {};
-  const facts: Fact[] = [];
-  const text = (v: unknown) => (typeof v === 'string' || typeof v === 'number' ? String(v) : '');
-  if (st.mode) facts.push([t.health.mode, t.health.modes[text(st.acknowledged)] ?? text(st.mode)]);
-  if (typeof st.events === 'number') facts.push([t.health.stored, count(st.events)]);
-  if (typeof st.bytes === 'number') facts.push([t.health.size, bytes(st.bytes)]);
-  if (typeof st.oldest === 'number') facts.push([t.health.oldest, dateOf(st.oldest / 1000)]); // an event id: microseconds
-  if (typeof st.free === 'number') facts.push([t.health.free, bytes(st.free)]);
-  if (typeof st.reserve === 'number') facts.push([t.health.reserve, bytes(st.reserve)]);
+  const st = s.store;
+  if (!st) return [];
+  const facts: Fact[] = [
+    [t.health.mode, t.health.modes[st.acknowledged] ?? st.mode],
+    [t.health.stored, count(st.events)],
+    [t.health.keep, st.max_age ? span(st.max_age) : t.settings.forEver],
+  ];
+  if (st.oldest) facts.push([t.health.oldest, dateOf(st.oldest / 1000)]); // an event id: microseconds
+  if (st.free) facts.push([t.health.free, bytes(st.free)]);
+  if (st.reserve) facts.push([t.health.reserve, bytes(st.reserve)]);
   if (s.data) facts.push([t.health.data, <code>{s.data}</code>]);
   return facts;
 }
