@@ -162,7 +162,7 @@ func (ps *Peers) restore(
 	record, _ := ps.cfg.Registry.Device(state.Device)
 	now := time.Now()
 	s, err := Resume(now, Config{
-		Name: record.Name, IP: link.Address.Addr().String(), Clock: ps.cfg.Hub.Clock().Now, Vitals: vitalsEvery,
+		Name: record.Name, IP: link.Address.Addr().String(), Clock: ps.clock, Vitals: vitalsEvery,
 	}, stored, counters)
 	if err == nil && s.Device() != state.Device {
 		err = errStored

@@ -66,6 +66,7 @@ const (
 //	                                                                  └─ effects ──▶ chores (registry, Hub, log)
 type Peers struct {
 	cfg    PeersConfig
+	clock  func() time.Time // the cloud's, for all sessions
 	shards []*shard
 	next   atomic.Uint32 // to spread peers over shards
 	ctx    context.Context
@@ -82,7 +83,7 @@ type Peers struct {
 
 // NewPeers returns Peers without any device. Run makes them live.
 func NewPeers(cfg PeersConfig) *Peers {
-	ps := &Peers{cfg: cfg, all: make(map[*Peer]struct{}), admitted: make(map[keys.DeviceID]*Peer)}
+	ps := &Peers{cfg: cfg, clock: cfg.Hub.Clock().Now, all: make(map[*Peer]struct{}), admitted: make(map[keys.DeviceID]*Peer)}
 	ps.ctx, ps.cancel = context.WithCancel(context.Background())
 	for range runtime.GOMAXPROCS(0) {
 		ps.shards = append(ps.shards, newShard())
@@ -129,7 +130,7 @@ func (ps *Peers) Open(c Channel) *Peer {
 	now := time.Now()
 	p := ps.newPeer(c, now)
 	p.session = New(now, Config{
-		UDP: true, Known: func() bool { return ps.isKnown(c.PeerKey()) }, Clock: ps.cfg.Hub.Clock().Now, Vitals: vitalsEvery,
+		UDP: true, Known: func() bool { return ps.isKnown(c.PeerKey()) }, Clock: ps.clock, Vitals: vitalsEvery,
 	})
 	ps.mu.Lock()
 	ps.all[p] = struct{}{}

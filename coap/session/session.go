@@ -123,6 +123,7 @@ func New(now time.Time, cfg Config) *Session {
 	if _, err := io.ReadFull(cfg.Rand, first[:]); err != nil {
 		panic("session: no randomness: " + err.Error()) // crypto/rand never fails
 	}
+	cfg.Rand = nil // it has done its part
 	s := &Session{cfg: cfg, started: now, heard: now}
 	if cfg.UDP {
 		s.udp = &reliability{}

@@ -200,6 +200,9 @@ func (s *Session) arrived(now time.Time, m coap.Message) {
 	}
 	s.udp.unacked = slices.DeleteFunc(s.udp.unacked, func(u unacked) bool { return u.id == id })
 	s.pump()
+	if len(s.udp.unacked) == 0 {
+		s.udp.unacked = nil // as it is nearly always
+	}
 }
 
 // queueEvent sends an event when few enough are unacknowledged.

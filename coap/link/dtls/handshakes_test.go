@@ -16,8 +16,10 @@ func halfOpen(address string, port int, begun time.Time) *underWay {
 
 func TestASourceThatTakesTooManyPlacesPushesOutItsOwn(t *testing.T) {
 	for name, attacker := range map[string]func(i int) string{
-		"an address":        func(int) string { return "192.0.2.66" },
-		"a network of IPv6": func(i int) string { return netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, 14: byte(i >> 8), 15: byte(i)}).String() },
+		"an address": func(int) string { return "192.0.2.66" },
+		"a network of IPv6": func(i int) string {
+			return netip.AddrFrom16([16]byte{0x20, 1, 0xd, 0xb8, 14: byte(i >> 8), 15: byte(i)}).String()
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			l := NewListener(newNetwork().listen(server), Config{Key: newKey(t)})

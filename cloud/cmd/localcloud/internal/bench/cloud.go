@@ -38,6 +38,7 @@ type Cloud struct {
 type Usage struct {
 	CPU     time.Duration // since its start
 	RSS     int64         // bytes resident now
+	Own     int64         // those of RSS that are no pages of files, which the system can take back
 	Written int64         // bytes that it caused to be written to disk, since its start
 }
 
@@ -115,6 +116,7 @@ type spent struct {
 	server  time.Duration // CPU of the server
 	written int64
 	rss     int64 // at the end
+	own     int64 // at the end
 	err     error
 }
 
@@ -132,6 +134,7 @@ func (s span) end() spent {
 		out.err = err
 	}
 	out.server, out.written, out.rss = now.CPU-s.server.CPU, now.Written-s.server.Written, now.RSS
+	out.own = now.Own
 	return out
 }
 

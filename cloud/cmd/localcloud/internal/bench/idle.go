@@ -46,6 +46,7 @@ func idle(ctx context.Context, r *run) error {
 		r.lack("CPU while idle", "% of a core", errUnmeasured.Error())
 	} else {
 		r.add(fmt.Sprintf("memory per idle device, of %.0f", n), float64(s.rss-alone.rss)/n, "bytes", aim("<=", most))
+		r.add("of it no pages of files", float64(s.own-alone.own)/n, "bytes", nil)
 		r.add("memory before they came", float64(alone.rss)/1e6, "MB", nil)
 		r.add("CPU while idle", 100*s.server.Seconds()/s.elapsed.Seconds(), "% of a core", aim("<=", 5))
 		r.add("CPU before they came", 100*alone.server.Seconds()/alone.elapsed.Seconds(), "% of a core", nil)

@@ -29,11 +29,15 @@ func UsageOf(pid int) func() (Usage, error) {
 		if err != nil {
 			return Usage{}, err
 		}
+		own, err := valueIn(dir+"status", "RssAnon")
+		if err != nil {
+			return Usage{}, err
+		}
 		written, err := valueIn(dir+"io", "write_bytes") // also counts pages of mapped files
 		if err != nil {
 			return Usage{}, err
 		}
-		return Usage{CPU: cpu, RSS: rss << 10, Written: written}, nil
+		return Usage{CPU: cpu, RSS: rss << 10, Own: own << 10, Written: written}, nil
 	}
 }
 

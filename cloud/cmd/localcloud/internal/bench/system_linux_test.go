@@ -11,7 +11,7 @@ func TestUsageOfAProcessIsRead(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if u.RSS < 1<<20 || u.RSS > 1<<34 || u.CPU > time.Hour {
+	if u.RSS < 1<<20 || u.RSS > 1<<34 || u.Own < 1<<20 || u.Own > u.RSS || u.CPU > time.Hour {
 		t.Errorf("usage of this process = %+v", u)
 	}
 	if u.CPU > ownCPU()+time.Second/ticks {
