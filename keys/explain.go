@@ -37,6 +37,10 @@ func (k Knock) explain() (what, next string) {
 		return "No public key is registered for this device, and its firmware is too old to send one.",
 			newKeys
 	case ReasonWrongServerKey:
+		if k.Transport == string(UDP) {
+			return "The board did not accept this server's signature: it most likely still holds Particle's server key, or that of another server.",
+				"Give it this server's key: {server-key}"
+		}
 		return "What the board sent is not encrypted for this server: it most likely still holds Particle's server key, or that of another server.",
 			"Give it this server's key: {server-key}"
 	case ReasonNonceMismatch:

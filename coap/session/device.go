@@ -163,7 +163,7 @@ func (d *Device) loop(ctx context.Context) error {
 	for {
 		if !d.waiting {
 			if err := d.step(ctx); err != nil {
-				return err
+				return d.late(err)
 			}
 		}
 		if !d.waiting {

@@ -123,6 +123,8 @@ func (s *Server) ended(d *Device, err error) {
 // reasonOf names why a device that passed the handshake did not get online.
 func reasonOf(err error) keys.Reason {
 	switch {
+	case errors.Is(err, errLateHello):
+		return keys.ReasonLateHello
 	case errors.Is(err, ErrNoHello):
 		return keys.ReasonTimeout
 	case errors.Is(err, errFirst):

@@ -165,7 +165,9 @@ func TestDeviceThatNeverGotOnlineIsOnTheListOfKnocks(t *testing.T) {
 		do     func(p *peer)
 		reason keys.Reason
 	}{
-		"nothing said":  {func(*peer) { time.Sleep(helloTimeout) }, keys.ReasonTimeout},
+		"nothing said":  {func(*peer) { time.Sleep(helloTimeout + lateHello) }, keys.ReasonTimeout},
+		"Hello late":    {func(p *peer) { time.Sleep(helloTimeout + time.Second); p.hello() }, keys.ReasonLateHello},
+		"other late":    {func(p *peer) { time.Sleep(helloTimeout + time.Second); p.send(event) }, keys.ReasonTimeout},
 		"gone":          {func(p *peer) { p.conn.Close() }, keys.ReasonClosed},
 		"no Hello":      {func(p *peer) { p.send(event) }, keys.ReasonNoHello},
 		"bad frame":     {func(p *peer) { p.out <- make([]byte, 4096) }, keys.ReasonGarbageFrame},

@@ -8,12 +8,10 @@ import (
 	"errors"
 	"net"
 	"os"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
-	"localcloud/cloud/client"
 	"localcloud/coap"
 	"localcloud/coap/link/dtls"
 	"localcloud/keys"
@@ -158,61 +156,6 @@ func TestNewerBoardsThatWereConnectedComeOnline(t *testing.T) {
 			out := command(t, "device", "connect", "--host", "127.0.0.1", "--name", "kitchen", "--wait", "50s", "--data", data)
 			if !strings.Contains(out, "Hello") || !strings.Contains(out, "kitchen is online") {
 				t.Errorf("the command said\n%s", out)
-			}
-		})
-	}
-}
-
-func TestEachFailedConnectionOverUDPExplainsItself(t *testing.T) {
-	photon2, _ := keys.ParsePlatform("p2")
-	newEC := func(t *testing.T) *ecdsa.PrivateKey {
-		key, err := photon2.Layout().GenerateDeviceKey()
-		if err != nil {
-			t.Fatal(err)
-		}
-		return key.(*ecdsa.PrivateKey)
-	}
-	tests := []struct {
-		name   string
-		reason keys.Reason
-		change func(t *testing.T, data string, b *udpBoard)
-		words  string
-	}{
-		{"unknown device", keys.ReasonUnknownDevice, func(*testing.T, string, *udpBoard) {}, "localcloud device adopt"},
-		{"known device with another key", keys.ReasonOtherKey, func(t *testing.T, data string, b *udpBoard) {
-			public, err := keys.NewECDSAPublicKey(&newEC(t).PublicKey)
-			if err != nil {
-				t.Fatal(err)
-			}
-			file := filepath.Join(t.TempDir(), "key.pem")
-			putFile(t, file, public.PEM())
-			command(t, "device", "add", b.id.String(), "--key", file, "--data", data)
-		}, "another key than the one registered"},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			data, identity := newCloud(t)
-			s := serve(t, data)
-			socket, err := net.Dial("udp", s.UDP)
-			if err != nil {
-				t.Fatal(err)
-			}
-			b := &udpBoard{id: randomID(), key: newEC(t), server: &identity.UDP.PublicKey, socket: socket}
-			tt.change(t, data, b)
-			ctx, cancel := context.WithCancel(context.Background())
-			ended := make(chan struct{})
-			go func() { defer close(ended); b.run(ctx) }()
-			t.Cleanup(func() { cancel(); <-ended })
-			var k client.Unknown
-			eventually(t, "it is on the list", func() bool {
-				list := into[[]client.Unknown](t, "device", "list", "--unknown", "--data", data)
-				if len(list) > 0 {
-					k = list[0]
-				}
-				return len(list) > 0
-			})
-			if k.Reason != tt.reason || k.Transport != "udp" || !strings.Contains(k.What+k.Next, tt.words) || k.LED == "" {
-				t.Errorf("the knock is %+v", k)
 			}
 		})
 	}

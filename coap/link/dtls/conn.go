@@ -5,6 +5,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"time"
 
 	"localcloud/keys"
 )
@@ -34,6 +35,9 @@ type Conn struct {
 	address netip.AddrPort // where its newest record came from; invalid: none came since the session was restored
 	local   netip.Addr     // our address that it came to; invalid: unknown
 	id      keys.DeviceID  // zero until Bind
+
+	heard    bool      // a record came since the handshake
+	replayed time.Time // when the owner was last told of a copy of its records
 }
 
 // PeerKey returns the key that the device proved to hold.
@@ -135,6 +139,7 @@ func (c *Conn) open(r *record, from netip.AddrPort) (kind byte, content []byte, 
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	kind, content, newest, err := c.session.open(r)
+	c.heard = c.heard || err == nil
 	if err == nil && newest {
 		movedHere = c.address != from
 		c.address, c.local = from, c.listener.cameTo

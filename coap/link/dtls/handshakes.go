@@ -171,6 +171,7 @@ func (h *handshaker) receive(now time.Time, w waiting) {
 	case u.done && !wasDone:
 		u.keyWas(true, now, &h.listener.rotation)
 		h.establish(u)
+		h.sayAgain(now, u)
 	case u.alert != 0 && !u.done && !u.told:
 		u.told = true // but it goes on: anyone can send an alert in clear
 		if !u.keyWas(false, now, &h.listener.rotation) {
@@ -284,9 +285,6 @@ func (h *handshaker) send(datagrams [][]byte, to *underWay) {
 
 // fail tells the owner.
 func (h *handshaker) fail(u *underWay, err error) {
-	if h.listener.cfg.Failed == nil {
-		return
-	}
 	k := keys.Knock{
 		Key: u.device, Fingerprint: u.device.Fingerprint(), Address: u.from.String(), Transport: "udp",
 		Step: keys.StepCertificate, Reason: reasonOf(u.serverHandshake, err),
@@ -297,7 +295,13 @@ func (h *handshaker) fail(u *underWay, err error) {
 	case u.proved:
 		k.Step = keys.StepFinished
 	}
-	h.listener.cfg.Failed(Failure{Knock: k, Err: err})
+	h.tell(k, err)
+}
+
+func (h *handshaker) tell(k keys.Knock, err error) {
+	if h.listener.cfg.Failed != nil {
+		h.listener.cfg.Failed(Failure{Knock: k, Err: err})
+	}
 }
 
 // Alerts that a device sends when the server's signature does not fit the key that it holds: bad_certificate,
@@ -306,6 +310,10 @@ var wrongKeyAlerts = []byte{42, 51, 40, 80}
 
 func reasonOf(hs *serverHandshake, err error) keys.Reason {
 	switch {
+	case errors.Is(err, errSuits):
+		return keys.ReasonNoRawKey
+	case errors.Is(err, errNoCertificate):
+		return keys.ReasonNoCertificate
 	case errors.Is(err, errRSAKey):
 		return keys.ReasonRSAKeyOnUDP
 	case errors.Is(err, errBadDeviceKey):

@@ -61,6 +61,7 @@ type Listener struct {
 	buffers    sync.Pool // of *[]byte, for datagrams to send
 	counts     counts
 	rotation   rotation
+	recent     recent
 	closing    atomic.Bool
 
 	cameTo netip.Addr // our address that the datagram under way came to; only Serve's goroutine uses it
@@ -214,6 +215,7 @@ func (l *Listener) deliver(datagram []byte, from netip.AddrPort, move moved) {
 		kind, content, movedHere, err := c.open(&r, from)
 		if err != nil {
 			l.drop(err)
+			l.sayReplayed(c, from, err)
 			continue
 		}
 		if movedHere {

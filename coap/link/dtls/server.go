@@ -16,12 +16,13 @@ import (
 
 // Reasons for which a handshake fails. They are for the owner's record; the client is told nothing.
 var (
-	errBadDeviceKey = errors.New("dtls: the client's public key is no EC key on P-256")
-	errRSAKey       = errors.New("dtls: the client's public key is an RSA key")
-	errNoProof      = errors.New("dtls: the client's signature does not fit its key")
-	errFinished     = errors.New("dtls: the client's Finished is wrong")
-	errOrder        = errors.New("dtls: a handshake message out of order")
-	errSuits        = errors.New("dtls: the client has not our cipher suite, curve or raw public keys")
+	errBadDeviceKey  = errors.New("dtls: the client's public key is no EC key on P-256")
+	errRSAKey        = errors.New("dtls: the client's public key is an RSA key")
+	errNoCertificate = errors.New("dtls: the client shows no public key")
+	errNoProof       = errors.New("dtls: the client's signature does not fit its key")
+	errFinished      = errors.New("dtls: the client's Finished is wrong")
+	errOrder         = errors.New("dtls: a handshake message out of order")
+	errSuits         = errors.New("dtls: the client has not our cipher suite, curve or raw public keys")
 )
 
 const (
@@ -225,6 +226,8 @@ func (hs *serverHandshake) message(kind byte, body, before []byte) (err error) {
 		hs.device, err = deviceKey(body)
 	case kind == msgClientKeyExchange && !hs.device.IsZero() && hs.session == nil:
 		err = hs.agree(body)
+	case kind == msgClientKeyExchange && hs.device.IsZero():
+		err = errNoCertificate
 	case kind == msgCertificateVerify && hs.session != nil && !hs.proved:
 		err = hs.verify(body, before)
 	case kind == msgFinished && hs.proved && !hs.done:
@@ -243,6 +246,9 @@ func deviceKey(body []byte) (keys.PublicKey, error) {
 	spki, err := parseCertificate(body)
 	if err != nil {
 		return keys.PublicKey{}, err
+	}
+	if len(spki) == 0 {
+		return keys.PublicKey{}, errNoCertificate
 	}
 	key, err := keys.ParsePublicKey(spki)
 	switch {
