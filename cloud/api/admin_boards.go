@@ -2,7 +2,9 @@ package api
 
 import (
 	"encoding/base64"
+	"slices"
 
+	"localcloud/cloud"
 	"localcloud/keys"
 )
 
@@ -15,6 +17,9 @@ type Boards interface {
 	Backups(id keys.DeviceID) ([]string, error)
 	// Backup returns a backup sealed for somebody else.
 	Backup(id keys.DeviceID, name string, to keys.Recipient) ([]byte, error)
+	// BackupOwner is the user who stored a backup; "" is an administrator.
+	BackupOwner(id keys.DeviceID, name string) cloud.UserID
+	SetBackupOwner(id keys.DeviceID, name string, owner cloud.UserID) error
 	SetGiven(g keys.Given) error
 	Given() []keys.Given
 	IDs() []keys.DeviceID
@@ -27,8 +32,34 @@ type boardObject struct {
 	Backups []string    `json:"backups"`
 }
 
-// listBoards answers with all boards of which something is kept, and for whom a backup has to be sealed.
-func (s *Server) listBoards(*request) (any, error) {
+// A user may re-key boards of their own and those that are nobody's, as they may register keys of them. What a board held
+// before is for who stored it, as long as the board is theirs: it is the board's private key. Administrators may do all of it.
+
+// runs reports whether who asks may do what only administrators may.
+func (q *request) runs() bool {
+	return q.access.User.Admin && q.access.Allows(cloud.ScopeAdmin)
+}
+
+// mayRekey refuses a board of somebody else.
+func (s *Server) mayRekey(q *request, id keys.DeviceID) error {
+	d, exists := s.Registry.Device(id)
+	if !within(q.access, id) || (exists && d.Owner != "" && !q.access.Sees(d)) {
+		return noDevice(q)
+	}
+	return nil
+}
+
+// mayRead reports whether a backup is for who asks.
+func (s *Server) mayRead(q *request, id keys.DeviceID, name string) bool {
+	if q.runs() {
+		return within(q.access, id)
+	}
+	d, exists := s.Registry.Device(id)
+	return exists && d.Owner == q.access.User.ID && q.access.Sees(d) && s.Boards.BackupOwner(id, name) == q.access.User.ID
+}
+
+// listBoards answers with the boards of which something is kept that who asks may see, and for whom a backup has to be sealed.
+func (s *Server) listBoards(q *request) (any, error) {
 	recipient, err := s.Boards.Recipient()
 	if err != nil {
 		return nil, err
@@ -39,10 +70,14 @@ func (s *Server) listBoards(*request) (any, error) {
 	}
 	list := []boardObject{}
 	for _, id := range s.Boards.IDs() {
+		if d, _ := s.Registry.Device(id); !q.runs() && !q.access.Sees(d) || !within(q.access, id) {
+			continue
+		}
 		names, err := s.Boards.Backups(id)
 		if err != nil {
 			return nil, err
 		}
+		names = slices.DeleteFunc(names, func(name string) bool { return !s.mayRead(q, id, name) })
 		if names == nil {
 			names = []string{}
 		}
@@ -57,11 +92,17 @@ func (s *Server) putBackup(q *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := s.mayRekey(q, id); err != nil {
+		return nil, err
+	}
 	sealed, err := base64.StdEncoding.DecodeString(q.args.text("sealed"))
 	if err != nil || len(sealed) == 0 {
 		return nil, plain(400, "sealed has to be a sealed backup in base64")
 	}
 	name, err := s.Boards.PutBackup(id, sealed)
+	if err == nil && !q.runs() {
+		err = s.Boards.SetBackupOwner(id, name, q.access.User.ID)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -74,6 +115,9 @@ func (s *Server) getBackup(q *request) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	if !q.runs() && !s.mayRead(q, id, q.variable("backup")) {
+		return nil, noDevice(q)
+	}
 	sealed, err := s.Boards.Backup(id, q.variable("backup"), keys.Recipient(q.args.text("recipient")))
 	if err != nil {
 		return nil, err
@@ -85,6 +129,9 @@ func (s *Server) getBackup(q *request) (any, error) {
 func (s *Server) setGiven(q *request) (any, error) {
 	id, err := boardID(q)
 	if err != nil {
+		return nil, err
+	}
+	if err := s.mayRekey(q, id); err != nil {
 		return nil, err
 	}
 	a := &q.args

@@ -158,7 +158,7 @@ func (s *Server) patient(q *request) (cloud.Device, bool, error) {
 	if err == nil {
 		return d, true, nil
 	}
-	if id, notID := keys.ParseDeviceID(q.variable("id")); notID == nil {
+	if id, notID := keys.ParseDeviceID(q.variable("id")); notID == nil && q.runs() {
 		return cloud.Device{ID: id}, false, nil
 	}
 	return d, false, err

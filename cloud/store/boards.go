@@ -18,6 +18,7 @@ import (
 // Boards keeps, as files, what boards held before they were re-keyed, and what they were given:
 //
 //	DIR/ID/20261121T181500.000Z.age   a sealed keys.Backup
+//	DIR/ID/20261121T181500.000Z.by    whose it is: the id of the user who stored it; none: an administrator's
 //	DIR/ID/given.json                 a keys.Given
 //
 // Files and not Badger: a backup must be readable with the tools of any machine when nothing else is left. It is safe
@@ -37,6 +38,7 @@ const (
 	givenFile  = "given.json"
 	backupTime = "20060102T150405.000Z"
 	backupEnd  = ".age"
+	backupBy   = ".by"
 )
 
 // Recipient returns for whom backups are to be sealed.
@@ -77,9 +79,29 @@ func (b *Boards) PutBackup(id keys.DeviceID, sealed []byte) (name string, err er
 	return name, b.failure(op, b.prune(id))
 }
 
+// SetBackupOwner notes whose a backup is.
+func (b *Boards) SetBackupOwner(id keys.DeviceID, name string, owner cloud.UserID) error {
+	return b.failure("backup", writeFile(filepath.Join(b.of(id), name+backupBy), []byte(owner)))
+}
+
+// BackupOwner returns whose a backup is, "" when it is nobody's but the administrators'.
+func (b *Boards) BackupOwner(id keys.DeviceID, name string) cloud.UserID {
+	if _, err := time.Parse(backupTime, name); err != nil {
+		return ""
+	}
+	owner, err := os.ReadFile(filepath.Join(b.of(id), name+backupBy))
+	if err != nil {
+		return ""
+	}
+	return cloud.UserID(owner)
+}
+
 func (b *Boards) prune(id keys.DeviceID) error {
 	names, err := b.Backups(id)
 	if err != nil || len(names) <= maxBackups {
+		return err
+	}
+	if err := os.Remove(filepath.Join(b.of(id), names[1]+backupBy)); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	return os.Remove(filepath.Join(b.of(id), names[1]+backupEnd))

@@ -9,6 +9,7 @@ import (
 	"runtime"
 	"strings"
 
+	"localcloud/cloud"
 	"localcloud/cloud/client"
 	"localcloud/cloud/cmd/localcloud/internal/rekey"
 	"localcloud/keys"
@@ -135,6 +136,9 @@ func confirm(t *terminal, yes bool) bool {
 // knownDevice returns what the cloud knows of a device, and false when it does not know it.
 func knownDevice(ctx context.Context, conn *connection, id keys.DeviceID) (client.Device, bool) {
 	d, err := conn.AnyDevice(ctx, id.String())
+	if cloud.KindOf(err) == cloud.Permission { // no administrator's token: their own
+		d, err = conn.Device(ctx, id.String())
+	}
 	return d, err == nil
 }
 

@@ -8,6 +8,7 @@ import (
 	"os"
 	"time"
 
+	"localcloud/cloud"
 	"localcloud/cloud/client"
 	"localcloud/cloud/cmd/localcloud/internal/rekey"
 	"localcloud/keys"
@@ -245,6 +246,9 @@ func registerBoard(ctx context.Context, conn *connection, id keys.DeviceID, key 
 	d, known := knownDevice(ctx, conn, id)
 	if !known {
 		_, err := conn.AddDevice(ctx, client.NewDevice{ID: id, Key: key, Name: l.name, Owner: l.user})
+		if cloud.KindOf(err) == cloud.Permission && l.user == "" {
+			return registerOwn(ctx, conn, id, key, l.name)
+		}
 		return err
 	}
 	if d.KeyFingerprint != string(key.Fingerprint()) {
@@ -261,6 +265,18 @@ func registerBoard(ctx context.Context, conn *connection, id keys.DeviceID, key 
 		return conn.Rename(ctx, id.String(), l.name)
 	}
 	return nil
+}
+
+// registerOwn is registerBoard for a user who is no administrator: a device that nobody has becomes theirs.
+func registerOwn(ctx context.Context, conn *connection, id keys.DeviceID, key keys.PublicKey, name string) error {
+	err := conn.Provision(ctx, id, key)
+	if err == nil {
+		err = conn.Claim(ctx, id)
+	}
+	if err == nil && name != "" {
+		err = conn.Rename(ctx, id.String(), name)
+	}
+	return err
 }
 
 // gift is what the board is about to be given.

@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"localcloud/cloud/client"
 	"localcloud/coap/virtual"
 	"localcloud/keys"
 	"localcloud/keys/dfu/dfutest"
@@ -314,6 +315,47 @@ func TestABoardIsConnectedAndGivenBackFromAnotherMachine(t *testing.T) {
 	}
 	board.EnterDFU(t)
 	command(t, "device", "restore", "--cloud", s.url, "--token", token)
+	if !bytes.Equal(board.Image(t), before) {
+		t.Error("after restore the memory differs")
+	}
+}
+
+// A user who is no administrator connects a board that nobody has, and gives back what they stored, and nothing else.
+func TestAUserConnectsAndGivesBackABoardOfTheirOwn(t *testing.T) {
+	bench := dfutest.Install(t)
+	n := newBoards[0]
+	board := n.plug(t, bench)
+	data, _ := newCloud(t) // of ann
+	bob, eve := addUser(t, data, "bob"), addUser(t, data, "eve")
+	s := serve(t, data)
+	before := board.Image(t)
+	command(t, "device", "rekey", "--cloud", s.url, "--token", bob, "--name", "kitchen", "--wait", "0s")
+	if d := into[client.Device](t, "device", "show", "kitchen", "--cloud", s.url, "--token", bob); d.Owner != "bob" || d.ID.String() != n.id {
+		t.Errorf("it is %+v", d)
+	}
+	board.EnterDFU(t)
+	if _, err := try(t, "", "device", "rekey", "--cloud", s.url, "--token", eve, "--wait", "0s"); err == nil {
+		t.Error("somebody else re-keyed it")
+	}
+	if out := command(t, "device", "restore", "--list", "--cloud", s.url, "--token", eve); strings.Contains(out, n.id) {
+		t.Errorf("somebody else sees its backups: %s", out)
+	}
+	if out := command(t, "device", "doctor", "kitchen", "--cloud", s.url, "--token", bob); !strings.Contains(out, "registered and never came") {
+		t.Errorf("the doctor says %s", out)
+	}
+
+	// Who gets the board later does not get the key that it had before.
+	kept := into[[]keptBackup](t, "device", "restore", "--list", "--data", s.data)
+	command(t, "device", "remove", n.id, "--data", s.data)
+	command(t, "device", "rekey", "--cloud", s.url, "--token", eve, "--wait", "0s")
+	board.EnterDFU(t)
+	if _, err := try(t, "", "device", "restore", "--backup", kept[0].Backup, "--cloud", s.url, "--token", eve); err == nil {
+		t.Error("eve got bob's backup")
+	}
+	command(t, "device", "remove", n.id, "--data", s.data)
+	command(t, "device", "rekey", "--cloud", s.url, "--token", bob, "--wait", "0s")
+	board.EnterDFU(t)
+	command(t, "device", "restore", "--backup", kept[0].Backup, "--cloud", s.url, "--token", bob)
 	if !bytes.Equal(board.Image(t), before) {
 		t.Error("after restore the memory differs")
 	}
