@@ -53,7 +53,6 @@ test('copying works inside a dialog', async () => {
 test('events arrive, and can be saved', async () => {
   await page.goto(`${furnished.cloud.url}/console/events`);
   await page.getByRole('heading', { name: 'Events' }).waitFor();
-  await page.mouse.move(0, 0); // rows stand still below the mouse
   furnished.boards[0]!.publish('over/plain', 'http');
   await page.getByText('over/plain').waitFor();
   const saved = page.waitForEvent('download');

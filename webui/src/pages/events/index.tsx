@@ -1,4 +1,4 @@
-import { useEffect, useMemo, useState } from 'preact/hooks';
+import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { Event } from '../../api/types';
 import { count, timeOf } from '../../format';
 import { place, setQuery } from '../../router';
@@ -24,7 +24,7 @@ function useView(filter: Filter, held: boolean): { view: View; fresh: number } {
   }, [filter.name, filter.text, filter.device]);
   const [shown, setShown] = useState({ mine, view: mine.view(), fresh: 0 });
   useEffect(() => {
-    if (!held) setShown({ mine, view: mine.view(), fresh: 0 });
+    if (!held || shown.mine !== mine) setShown({ mine, view: mine.view(), fresh: 0 });
     return onEvents((list) => {
       const chosen = list.filter((e) => matches(e, filter));
       mine.add(chosen);
@@ -42,7 +42,7 @@ export function EventsPage() {
   const [filter, setFilter] = useState<Filter>({ name: query.get('name') ?? '', text: query.get('text') ?? '', device: query.get('device') ?? '' });
   const [paused, setPaused] = useState(false);
   const [away, setAway] = useState(false); // scrolled away from the newest
-  const [aiming, setAiming] = useState(false); // the mouse is on the list: rows must not run away from it
+  const [aiming, setAiming] = useState(false); // the mouse moves over the list: rows must not run away from it
   const [open, setOpen] = useState<Event | null>(null);
   const [asking, setAsking] = useState<'publish' | 'past' | null>(null);
   const [past, setPast] = useState<number | null>(null);
@@ -164,6 +164,18 @@ function Export({ view }: { view: { length: number; newest(): Event[] } }) {
   );
 }
 
+const aimTime = 2_000; // ms after its last movement for which a mouse is taken to be on its way to a row
+
+/** Returns what is to be called when the mouse moves over a list; onAim learns when it does, and when it has come to rest. */
+function useAim(onAim?: (aiming: boolean) => void): () => void {
+  const timer = useRef<ReturnType<typeof setTimeout>>();
+  return () => {
+    clearTimeout(timer.current);
+    timer.current = setTimeout(() => onAim?.(false), aimTime);
+    onAim?.(true);
+  };
+}
+
 interface LogListProps {
   view: { length: number; at(i: number): Event | undefined };
   filtered: boolean;
@@ -174,15 +186,12 @@ interface LogListProps {
 
 export function LogList({ view, filtered, onOpen, onTop, onAim }: LogListProps) {
   const narrow = useNarrow();
-  const empty = view.length === 0;
-  useEffect(() => {
-    if (empty) onAim?.(false); // a list that goes away does not say that the mouse left it
-  }, [empty]);
-  if (empty) {
+  const aim = useAim(onAim);
+  if (view.length === 0) {
     return <Empty icon="events" title={filtered ? t.events.none : t.events.empty}>{filtered ? t.events.noneText : t.events.emptyText}</Empty>;
   }
   return (
-    <div class="log" onPointerEnter={(e) => e.pointerType === 'mouse' && onAim?.(true)} onPointerLeave={() => onAim?.(false)}>
+    <div class="log" onPointerMove={(e) => e.pointerType === 'mouse' && aim()}>
       <List label={t.events.list} items={view} rowHeight={narrow ? 58 : 36} keyOf={(e) => e.id} row={(e) => <Row event={e} onOpen={onOpen} />} {...(onTop ? { onTop } : {})} />
     </div>
   );
