@@ -2,7 +2,7 @@ import type { Browser, BrowserContext, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { address } from './support/address';
 import { launch, logIn, watch, type Watched } from './support/browser';
-import { furnish, type Furnished } from './support/furnished';
+import { ask, furnish, type Furnished } from './support/furnished';
 
 // Over plain HTTP, at an address that is not loopback, browsers withhold much (the clipboard, locks). That is where most people are.
 
@@ -52,7 +52,7 @@ test('copying works inside a dialog', async () => {
 
 test('events arrive, and can be saved', async () => {
   await page.goto(`${furnished.cloud.url}/console/events`);
-  await page.getByRole('heading', { name: 'Events' }).waitFor();
+  await expect.poll(() => ask(furnished, 'GET', '/v1/localcloud/status'), { timeout: 20_000 }).toMatchObject({ streams: 1 }); // it listens
   furnished.boards[0]!.publish('over/plain', 'http');
   await page.getByText('over/plain').waitFor();
   const saved = page.waitForEvent('download');
