@@ -1,7 +1,6 @@
 package client
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -52,20 +51,13 @@ type Limits struct {
 // UnmarshalJSON keeps the text beside the fields.
 func (d *Device) UnmarshalJSON(b []byte) error {
 	type plain Device
-	if err := json.Unmarshal(b, (*plain)(d)); err != nil {
-		return err
-	}
-	d.raw = bytes.Clone(b)
-	return nil
+	return decodeVerbatim(b, (*plain)(d), &d.raw)
 }
 
 // MarshalJSON writes the object as the server sent it.
 func (d Device) MarshalJSON() ([]byte, error) {
-	if d.raw != nil {
-		return d.raw, nil
-	}
 	type plain Device
-	return json.Marshal(plain(d))
+	return encodeVerbatim(d.raw, plain(d))
 }
 
 // AllDevices returns every device of the cloud, with what only admins see.

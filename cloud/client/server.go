@@ -1,7 +1,6 @@
 package client
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -27,20 +26,13 @@ type Status struct {
 // UnmarshalJSON keeps the text beside the fields.
 func (s *Status) UnmarshalJSON(b []byte) error {
 	type plain Status
-	if err := json.Unmarshal(b, (*plain)(s)); err != nil {
-		return err
-	}
-	s.raw = bytes.Clone(b)
-	return nil
+	return decodeVerbatim(b, (*plain)(s), &s.raw)
 }
 
 // MarshalJSON writes the object as the server sent it.
 func (s Status) MarshalJSON() ([]byte, error) {
-	if s.raw != nil {
-		return s.raw, nil
-	}
 	type plain Status
-	return json.Marshal(plain(s))
+	return encodeVerbatim(s.raw, plain(s))
 }
 
 // Decode decodes the whole object into v, for fields that this package does not know.

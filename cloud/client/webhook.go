@@ -1,7 +1,6 @@
 package client
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"net/http"
@@ -31,20 +30,13 @@ type Webhook struct {
 // UnmarshalJSON keeps the text beside the fields.
 func (h *Webhook) UnmarshalJSON(b []byte) error {
 	type plain Webhook
-	if err := json.Unmarshal(b, (*plain)(h)); err != nil {
-		return err
-	}
-	h.raw = bytes.Clone(b)
-	return nil
+	return decodeVerbatim(b, (*plain)(h), &h.raw)
 }
 
 // MarshalJSON writes the object as the server sent it.
 func (h Webhook) MarshalJSON() ([]byte, error) {
-	if h.raw != nil {
-		return h.raw, nil
-	}
 	type plain Webhook
-	return json.Marshal(plain(h))
+	return encodeVerbatim(h.raw, plain(h))
 }
 
 // Webhooks returns the webhooks of the user, or of all when the user is an admin; those of products too.
