@@ -42,7 +42,8 @@ func (e *LimitedError) Error() string {
 }
 
 // Guard counts what each address tries and refuses what is beyond the Limits.
-// It keeps its counts in memory, and of no more than 10,000 addresses and names.
+// It keeps its counts in memory, and of no more than 10,000 addresses and names: a restart forgets them, which
+// only the owner can bring about, and a lock-out that is in nobody's file cannot wear a memory card.
 // It is safe for concurrent use.
 //
 // A failed log-in counts for its address and for the user whose name was

@@ -126,7 +126,7 @@ func failureOf(err error) *failure {
 		}
 		var limited *cloud.LimitedError
 		if errors.As(err, &limited) {
-			f.code, f.retryAfter = "too_many_requests", limited.After
+			f.code, f.text, f.retryAfter = "too_many_requests", limited.Error(), limited.After
 		}
 		return f
 	}

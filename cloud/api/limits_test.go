@@ -20,7 +20,7 @@ func TestFailedLogInsHaveToWait(t *testing.T) {
 		for range 10 {
 			w.do("POST /oauth/token", form(wrong), attacker).fails(400, "invalid_grant", "User credentials are invalid")
 		}
-		const text = "log in: too many failed log-ins: try again in 30 minutes"
+		const text = "too many failed log-ins: try again in 30 minutes"
 		for _, request := range []struct {
 			request string
 			options []option
