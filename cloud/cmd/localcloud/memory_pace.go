@@ -19,18 +19,21 @@ const (
 const (
 	paceLook  = time.Second
 	paceBusy  = 2  // collections in one look that are too many
-	paceQuiet = 10 // looks without any, after which there is little to do
+	paceQuiet = 10 // looks in a row
+	paceFew   = 3  // collections in those, with which there is little to do; thousands of idle devices make one or two
 )
 
 // ownPace reports whether the pace of collections is ours to choose: the owner of the process has not set GOGC.
 func ownPace() bool { return os.Getenv("GOGC") == "" }
 
-// pace chooses how often garbage is collected by how much there is to do, until ctx ends. cycles counts collections.
-func pace(ctx context.Context, cycles func() uint64, set func(percent int) (before int)) {
+// pace chooses how often garbage is collected by how much there is to do, until ctx ends. cycles counts collections; release gives
+// memory back when there was much to do and is no more.
+func pace(ctx context.Context, cycles func() uint64, set func(percent int) (before int), release func()) {
 	ticker := time.NewTicker(paceLook)
 	defer ticker.Stop()
 	set(garbageQuiet)
-	busy, still, before := false, 0, cycles()
+	busy, before := false, cycles()
+	looks, began := 0, before // those in a row, and what there was at their beginning
 	for {
 		select {
 		case <-ticker.C:
@@ -38,17 +41,17 @@ func pace(ctx context.Context, cycles func() uint64, set func(percent int) (befo
 			return
 		}
 		now := cycles()
-		still++
-		if now != before {
-			still = 0
-		}
-		switch {
-		case !busy && now-before >= paceBusy:
-			busy = true
+		if !busy && now-before >= paceBusy {
+			busy, looks, began = true, 0, now
 			set(garbageBusy)
-		case busy && still >= paceQuiet:
-			busy = false
-			set(garbageQuiet)
+		}
+		if looks++; busy && looks > paceQuiet {
+			if now-began <= paceFew {
+				busy = false
+				set(garbageQuiet)
+				release()
+			}
+			looks, began = 0, now
 		}
 		before = now
 	}
@@ -64,6 +67,6 @@ func collections() uint64 {
 // keepPace runs pace for this process.
 func keepPace(ctx context.Context) {
 	if ownPace() {
-		pace(ctx, collections, debug.SetGCPercent)
+		pace(ctx, collections, debug.SetGCPercent, releaseMemory)
 	}
 }
