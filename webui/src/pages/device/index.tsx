@@ -105,15 +105,15 @@ function Loaded({ device, error }: { device: Device; error: ApiError | null }) {
           <Functions device={device} />
           <Variables device={device} />
           <DeviceEvents device={device} />
+          {device.limits && <LimitNumbers limits={device.limits} />}
+          {admin && <OwnPolicy key={device.policy ?? ''} device={device} />}
+          <Notes key={device.notes ?? ''} device={device} />
         </div>
         <div class="stack">
           {admin && !online && <Doctor device={device} />}
           <About device={device} />
           <VitalsCards device={device} />
           <Modules device={device} />
-          {device.limits && <LimitNumbers limits={device.limits} />}
-          {admin && <OwnPolicy key={device.policy ?? ''} device={device} />}
-          <Notes key={device.notes ?? ''} device={device} />
           <Danger device={device} admin={admin} />
         </div>
       </div>
