@@ -22,11 +22,12 @@ func beFrugal() {
 // relax gives memory back when many devices have come or gone and it is quiet again, until ctx ends. A
 // storm needs several times what the same devices need when they are only connected: stacks that the first
 // conversation made large, and garbage. Left alone, the process would keep it for
-// minutes, and the system has better use for it on a small board.
+// minutes, and the system has better use for it on a small board. It is given back twice: at first some of it is still
+// in use, for what the storm left to do.
 func relax(ctx context.Context, online func() int, release func()) {
 	ticker := time.NewTicker(memoryLook)
 	defer ticker.Stop()
-	before, released := 0, 0
+	before, released, again := 0, 0, false
 	for {
 		select {
 		case <-ticker.C:
@@ -34,9 +35,10 @@ func relax(ctx context.Context, online func() int, release func()) {
 			return
 		}
 		now := online()
-		if quiet := distance(now, before) <= now/100; quiet && distance(now, released) >= max(memorySteps, released/4) {
+		quiet, stormy := distance(now, before) <= now/100, distance(now, released) >= max(memorySteps, released/4)
+		if quiet && (stormy || again) {
 			release()
-			released = now
+			released, again = now, stormy
 		}
 		before = now
 	}

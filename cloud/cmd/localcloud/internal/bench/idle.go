@@ -7,6 +7,10 @@ import (
 	"time"
 )
 
+// calmTime is how long devices are left alone until they count as idle: by then they have said all that boards say at first,
+// and the cloud has stored it and cleaned up behind them.
+const calmTime = 20 * time.Second
+
 // idle measures devices that stay connected and say nothing but their pings,
 // one in 15 s, or in 25 s over UDP.
 func idle(ctx context.Context, r *run) error {
@@ -31,7 +35,7 @@ func idle(ctx context.Context, r *run) error {
 	if err := f.connect(ctx, window); err != nil {
 		return err
 	}
-	wait(ctx, 2*time.Second) // until they have said all that boards say then
+	wait(ctx, calmTime)
 	r.progress("idle")
 	span = c.begin()
 	pings, most := 16*time.Second, 8192.0
