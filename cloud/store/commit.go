@@ -160,11 +160,25 @@ func (l *Log) reserveIDs(id cloud.EventID) {
 	if l.raise == nil || id <= l.ceiling {
 		return
 	}
-	ceiling, err := l.raise(id)
-	if err != nil {
-		l.logger.Warn("ids of events are not reserved", "err", err)
+	var err error
+	if l.ceiling, err = l.raise(id); err == nil {
+		l.unreserved = unreserved{}
+		return
 	}
-	l.ceiling = ceiling
+	l.unreserved.times++
+	if now := time.Now(); l.unreserved.told.IsZero() || now.Sub(l.unreserved.told) >= unreservedEvery {
+		l.logger.Warn("ids of events are not reserved", "times", l.unreserved.times, "err", err)
+		l.unreserved = unreserved{told: now}
+	}
+}
+
+// unreservedEvery is how often the log says that ids are not reserved: with a registry that is read-only it is so every few seconds.
+const unreservedEvery = time.Hour
+
+// unreserved counts how often ids were not reserved since that was told.
+type unreserved struct {
+	times int
+	told  time.Time // zero: they are reserved
 }
 
 // openSegment returns the segment that takes the next events. It stays the one even if their

@@ -27,12 +27,13 @@ type Log struct {
 	share share // has its own lock
 
 	// Owned by the committing goroutine.
-	bounds  bounds
-	unsaved []op     // accounts of full segments that no commit took yet
-	dropped [][]byte // prefixes of segments that are still to be dropped
-	failing bool     // the last commit failed
-	ops     []op     // for reuse
-	buffer  []byte   // for reuse
+	bounds     bounds
+	unsaved    []op     // accounts of full segments that no commit took yet
+	dropped    [][]byte // prefixes of segments that are still to be dropped
+	failing    bool     // the last commit failed
+	unreserved unreserved
+	ops        []op   // for reuse
+	buffer     []byte // for reuse
 
 	mu       sync.Mutex
 	queue    []waiting // never more events than there are slots, and a few states of links for each device
