@@ -1,9 +1,10 @@
 import { createServer, type Server } from 'node:http';
-import { connect, type AddressInfo, type Socket } from 'node:net';
+import type { AddressInfo } from 'node:net';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, afterEach, beforeAll, expect, test } from 'vitest';
-import { launch, logIn, owner, watch, type Watched } from './support/browser';
+import { launch, logIn, watch, type Watched } from './support/browser';
 import { ask, furnish, type Furnished } from './support/furnished';
+import { stream } from './support/sketch';
 
 // Data on its way out of the cloud: webhooks, and the relay.
 
@@ -12,7 +13,6 @@ let furnished: Furnished;
 let watched: Watched;
 let page: Page;
 let target: Server;
-let line: Socket | undefined;
 const requests: Array<{ headers: Record<string, unknown>; body: string }> = [];
 
 beforeAll(async () => {
@@ -34,7 +34,6 @@ beforeAll(async () => {
 afterEach(() => expect(watched.trouble).toEqual([]));
 
 afterAll(async () => {
-  line?.destroy();
   target?.close();
   await browser?.close();
   await furnished?.end();
@@ -80,20 +79,9 @@ test('change it without losing what the form does not show, and delete it', asyn
 });
 
 test('a board that streams is seen, and its figures move', async () => {
-  const board = furnished.boards[0]!;
-  const { token } = (await ask(furnished, 'POST', '/v1/localcloud/tokens', {
-    user: owner.name,
-    note: 'stream',
-    scopes: [`device:${board.id}`, 'relay:send'],
-  })) as { token: string };
   await go('Relay');
   await page.getByText('No board streams').waitFor();
-  const [host, port] = furnished.cloud.ready.relay.split(':');
-  line = connect(Number(port), host, () => {
-    line!.write(`POST /devices HTTP/1.0\r\nAuthorization: Bearer ${token}\r\nContent-Length: 99999999\r\n\r\n`);
-  });
-  let n = 0;
-  const lines = setInterval(() => line!.write(`${n++},${Math.sin(n / 9)}\r\n`.repeat(5)), 20);
+  const stop = await stream(furnished, furnished.boards[0]!.id, (n) => `${n},${Math.sin(n / 9)}\r\n`.repeat(5));
   try {
     const channel = page.locator('.channels .card').first();
     const figure = async () => Number((await channel.locator('.big-number').innerText()).replace(/\D/g, ''));
@@ -104,6 +92,6 @@ test('a board that streams is seen, and its figures move', async () => {
     await channel.getByRole('button', { name: 'off', exact: true }).click();
     await page.getByRole('button', { name: 'Replay 10×' }).waitFor();
   } finally {
-    clearInterval(lines);
+    stop();
   }
 });

@@ -5,6 +5,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { launch, logIn, owner, watch, type Watched } from './support/browser';
 import { ask, furnish, type Furnished } from './support/furnished';
 import { Board } from './support/program';
+import { stream } from './support/sketch';
 
 // Everything that a board says is hostile text. No page may take it for markup, and the policy must have nothing to report.
 
@@ -190,4 +191,24 @@ test('the policy does stop what it is for', async () => {
   );
   expect(stopped).toEqual([]);
   expect(watched.trouble.length).toBeGreaterThan(0); // reported, as it should be
+});
+
+test('lines of the relay are text, and so are the names in them', async () => {
+  const lines = [...attacks.map((a) => a.replace(/[\r\n]/g, ' ')), JSON.stringify(Object.fromEntries(attacks.slice(0, 9).map((a, i) => [a, i])))];
+  const stop = await stream(furnished, board.id, (n) => lines[n % lines.length]!);
+  try {
+    await page.goto(`${furnished.cloud.url}/console/relay`);
+    await page.locator('.legend').getByText('<script>alert(1)</script>').first().waitFor();
+    await clean();
+    for (const name of ['Table', 'Lines']) {
+      await page.getByRole('button', { name, exact: true }).click();
+      await page.getByText('<img src=x onerror=alert(1)>').first().waitFor();
+      await clean();
+    }
+    await page.goto(`${furnished.cloud.url}/console/relay/full`);
+    await page.locator('.big-values').getByText('<script>alert(1)</script>').first().waitFor();
+    await clean();
+  } finally {
+    stop();
+  }
 });

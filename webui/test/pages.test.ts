@@ -6,6 +6,7 @@ import { afterAll, beforeAll, expect, test } from 'vitest';
 import { launch, logIn, owner, watch } from './support/browser';
 import { ask, furnish, type Furnished } from './support/furnished';
 import { Board, Cloud } from './support/program';
+import { stream } from './support/sketch';
 
 // Every page, on a phone and on a desk, in light and in dark. With SHOTS set, pictures go there.
 const shots = process.env.SHOTS;
@@ -15,6 +16,7 @@ let browser: Browser;
 let furnished: Furnished;
 let fresh: Cloud;
 let stranger: Board;
+const streams: Array<() => void> = [];
 let session: Awaited<ReturnType<BrowserContext['storageState']>>;
 
 beforeAll(async () => {
@@ -36,6 +38,7 @@ beforeAll(async () => {
 });
 
 afterAll(async () => {
+  for (const stop of streams) stop();
   await browser?.close();
   await stranger?.end();
   await furnished?.end();
@@ -69,6 +72,20 @@ const publish = (page: Page) =>
       });
     }
   });
+
+/** Lets two boards stream from now on, and records one. */
+async function streaming(page: Page): Promise<void> {
+  const [one, two] = furnished.boards.map((b) => b.id) as [string, string];
+  streams.push(await stream(furnished, one, (n) => JSON.stringify({ wind: 4 + 3 * Math.sin(n / 40), gusts: 6 + 4 * Math.sin(n / 40) ** 2 })));
+  streams.push(await stream(furnished, two, (n) => (8 * Math.cos(n / 25)).toFixed(2)));
+  await page.getByText('greenhouse: wind').waitFor();
+  await page.getByLabel('Scale').selectOption('fixed');
+  await page.locator('.channels .card').first().getByRole('button', { name: 'always' }).click();
+  await page.getByRole('button', { name: 'Replay 10×' }).waitFor();
+  for (const summary of await page.getByText('Send it a line').all()) await summary.click();
+  if (shots) await new Promise((done) => setTimeout(done, 11_000)); // a whole picture of it
+  else for (const stop of streams) stop(); // what was sent stays to be seen
+}
 
 const views: View[] = [
   { name: 'setup', path: '', ready: 'Welcome to your own cloud', cloud: 'fresh', out: true },
@@ -111,6 +128,19 @@ const views: View[] = [
   { name: 'settings', path: 'settings', ready: 'Use this browser’s time' },
   { name: 'glossary', path: 'glossary', ready: 'breathing' },
   { name: 'nothing', path: 'no/such/page', ready: 'There is no such page' },
+  { name: 'streaming', path: 'relay', ready: 'Public names', act: streaming },
+  { name: 'full-screen', path: 'relay/full', ready: 'Back to the console', act: (page) => page.getByText('greenhouse: wind').waitFor() },
+  {
+    name: 'public-name',
+    path: 'relay',
+    ready: 'greenhouse: wind',
+    act: async (page) => {
+      await page.getByRole('button', { name: 'New public name' }).click();
+      await page.getByLabel('Name', { exact: true }).fill('wind');
+      await page.getByRole('button', { name: 'Make it public' }).click();
+      await page.locator('.qr path').waitFor();
+    },
+  },
 ];
 
 const looks = [

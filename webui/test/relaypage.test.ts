@@ -85,7 +85,7 @@ test('says what to flash while no board streams, and begins by itself', async ()
   balance.ask();
   await balance.answer();
   await expect.poll(legend, soon).toMatch(/knob\s+\d+[^]*balance: roll\s+[-\d.]+[^]*balance: <b>pitch<\/b>\s+5/);
-  expect(await page.locator('.legend b b').count()).toBe(0); // a board's text is text
+  expect(await page.locator('.legend b').count()).toBe(0); // a board's text is text
   await page.getByText('none missed').waitFor();
   await expect.poll(async () => parseFloat((await page.locator('.figures-line').innerText()).trim()), soon).toBeGreaterThan(20);
 });
@@ -135,9 +135,9 @@ test('what was recorded can be saved, and plays again', async () => {
   const size = async () => parseFloat(await page.locator('section', { has: page.getByRole('heading', { name: 'Recordings' }) }).locator('li .small').first().innerText());
   await expect.poll(size, soon).toBeGreaterThan(1);
   await card('knob').getByRole('button', { name: 'off' }).click();
-  const text = await saved(page.getByRole('link', { name: 'Save knob as a table (CSV)' }));
+  const text = await saved(page.getByRole('link', { name: 'CSV: save knob as a table' }));
   expect(text).toMatch(/^time,line\r\n2\d{3}-[^,]+Z,"\d+"\r\n/);
-  const lines = (await saved(page.getByRole('link', { name: 'Save knob as JSON lines' }))).trim().split('\n').map((l) => JSON.parse(l) as { t: number; line: string });
+  const lines = (await saved(page.getByRole('link', { name: 'NDJSON: save knob as JSON lines' }))).trim().split('\n').map((l) => JSON.parse(l) as { t: number; line: string });
   expect(lines.length).toBe(text.trim().split('\r\n').length - 1);
   await page.getByRole('button', { name: 'Replay 10×' }).first().click();
   await expect.poll(() => new URL(page.url()).searchParams.get('channels'), soon).toBe(`${boards[0]!.id}/replay`);

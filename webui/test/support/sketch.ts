@@ -1,5 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { connect, type Socket } from 'node:net';
+import { owner } from './browser';
+import { ask, type Furnished } from './furnished';
 import { within, type Board } from './program';
 
 /** A sketch that sends a line every 20 ms over the connection that the relay offers, as livegraph and LocalRelay do. */
@@ -97,4 +99,20 @@ function masked(text: string): Buffer {
   const mask = randomBytes(4);
   const head = data.length < 126 ? Buffer.from([0x81, 0x80 | data.length]) : Buffer.from([0x81, 0xfe, data.length >> 8, data.length & 255]);
   return Buffer.concat([head, mask, data.map((b, i) => b ^ mask[i % 4]!)]);
+}
+
+/** Streams lines as a device that was not called, with a token of its own, until the returned function is called. */
+export async function stream(f: Furnished, device: string, line: (n: number) => string): Promise<() => void> {
+  const scopes = [`device:${device}`, 'relay:send'];
+  const { token } = (await ask(f, 'POST', '/v1/localcloud/tokens', { user: owner.name, note: 'stream', scopes })) as { token: string };
+  const [host, port] = f.cloud.ready.relay.split(':');
+  const socket = connect(Number(port), host);
+  socket.on('error', () => undefined);
+  socket.write(`POST /devices HTTP/1.0\r\nAuthorization: Bearer ${token}\r\nContent-Length: 99999999\r\n\r\n`);
+  let n = 0;
+  const timer = setInterval(() => socket.write(`${line(n++)}\n`), 20);
+  return () => {
+    clearInterval(timer);
+    socket.destroy();
+  };
 }

@@ -12,7 +12,7 @@ import { useNames } from './graph';
 import { colourOf, Plot } from './plot';
 import { root, titleOf, type Channel, type Relay } from './types';
 import { useLive } from './uselive';
-import { brief, first, zoom, type View } from './view';
+import { brief, first, parseScale, zoom, type View } from './view';
 
 const rest = 4_000; // ms without the mouse after which the buttons go
 
@@ -51,16 +51,16 @@ export function FullPage() {
         newest={() => live.newest}
         view={view}
         onView={setView}
-        scale="auto"
+        scale={parseScale(query.get('scale'))}
         label={live.series.length ? t.relay.graphOf(live.series.map(name).join(', ')) : t.relay.graphEmpty}
         onCursor={() => undefined}
       />
       <ul class="big-values">
         {live.series.map((s) => (
           <li key={`${s.channel} ${s.field}`}>
-            <i class={colourOf(s.index)} />
+            <span class={`mark ${colourOf(s.index)}`} />
             <span class="cut">{name(s)}</span>
-            <b class="num">{brief(s.value(s.count - 1))}</b>
+            <strong class="num">{brief(s.value(s.count - 1))}</strong>
           </li>
         ))}
       </ul>

@@ -12,7 +12,8 @@ import type { Form } from './parse';
 import { Plot } from './plot';
 import { keyOf, titleOf, toggled, type Channel } from './types';
 import { useLive } from './uselive';
-import { first, pan, pause, spans, zoom, type Scale, type View } from './view';
+import { brief, first, pan, pause, range, spans, zoom, type Scale, type View } from './view';
+import type { Series } from './series';
 
 interface LiveCardProps {
   channels: readonly Channel[];
@@ -52,7 +53,7 @@ export function LiveCard({ channels, chosen, onChoose }: LiveCardProps) {
             options={[['graph', t.relay.graph], ['table', t.relay.table], ['lines', t.relay.lines]]}
             onValue={setAs}
           />
-          <Link class="btn small" to={`relay/full${chosen.length ? `?channels=${encodeURIComponent(chosen.join(','))}` : ''}`}>
+          <Link class="btn small" to={`relay/full?${fullQuery(chosen, view, scale)}`}>
             <Icon name="big" size={16} />
             {t.relay.full}
           </Link>
@@ -104,7 +105,7 @@ export function LiveCard({ channels, chosen, onChoose }: LiveCardProps) {
             onValue={(v) => setView((old) => zoom(old, Number(v) / old.span, 1))}
           />
           <SelectField label={t.relay.read} value={form} options={Object.entries(t.relay.forms) as Array<[Form, string]>} onValue={setForm} />
-          <ScaleFields scale={scale} onScale={setScale} />
+          <ScaleFields scale={scale} onScale={setScale} fitting={() => fitting(drawn, view, live.newest)} />
           <Button icon="down" disabled={drawn.length === 0} onClick={() => download('relay.csv', 'text/csv', tableOf(drawn, name, view, live.newest))}>
             {t.relay.save}
           </Button>
@@ -114,23 +115,44 @@ export function LiveCard({ channels, chosen, onChoose }: LiveCardProps) {
   );
 }
 
+/** What the full screen shows: the same. */
+function fullQuery(chosen: readonly string[], view: View, scale: Scale): string {
+  const query = new URLSearchParams({ span: String(view.span) });
+  if (chosen.length) query.set('channels', chosen.join(','));
+  if (scale !== 'auto') query.set('scale', typeof scale === 'string' ? scale : scale.join());
+  return query.toString();
+}
+
 function spanOptions(span: number): Array<[string, string]> {
   const words = (ms: number) => (ms < 10_000 && ms % 1000 ? `${(ms / 1000).toFixed(1)} s` : lasting(Math.round(ms / 1000)));
   const known = spans.map((s): [string, string] => [String(s), words(s)]);
   return known.some(([s]) => s === String(span)) ? known : [[String(span), t.relay.spanOther(words(span))], ...known];
 }
 
+/** The values between which all that is seen fits. */
+function fitting(series: readonly Series[], view: View, newest: number): [number, number] {
+  const end = view.end ?? newest;
+  const found = series.flatMap((s) => s.figures(end - view.span, end) ?? []);
+  if (found.length === 0) return range(null, null);
+  return range(Math.min(...found.map((f) => f.low)), Math.max(...found.map((f) => f.high)));
+}
+
 /** Between which values the graph reaches. */
-function ScaleFields({ scale, onScale }: { scale: Scale; onScale: (scale: Scale) => void }) {
-  const [low, setLow] = useState('0');
-  const [high, setHigh] = useState('4095');
-  const good = low.trim() !== '' && high.trim() !== '' && Number(low) < Number(high);
+function ScaleFields({ scale, onScale, fitting }: { scale: Scale; onScale: (scale: Scale) => void; fitting: () => [number, number] }) {
+  const [low, setLow] = useState('');
+  const [high, setHigh] = useState('');
+  const isGood = (a: string, b: string) => a.trim() !== '' && b.trim() !== '' && Number(a) < Number(b);
+  const good = isGood(low, high);
   const set = (a: string, b: string) => {
     setLow(a);
     setHigh(b);
-    if (a.trim() && b.trim() && Number(a) < Number(b)) onScale([Number(a), Number(b)]);
+    if (isGood(a, b)) onScale([Number(a), Number(b)]);
   };
-  const choose = (to: 'auto' | 'own' | 'fixed') => onScale(to === 'fixed' ? (good ? [Number(low), Number(high)] : [0, 1]) : to);
+  const choose = (to: 'auto' | 'own' | 'fixed') => {
+    if (to !== 'fixed') onScale(to);
+    else if (good) set(low, high);
+    else set(...(fitting().map(brief) as [string, string]));
+  };
   return (
     <>
       <SelectField

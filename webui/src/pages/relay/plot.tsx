@@ -17,6 +17,9 @@ interface PlotProps {
   big?: boolean;
 }
 
+const pace = 30; // ms between two pictures
+const load = 4; // pauses are so many times as long as drawing took: a small computer has more to do
+
 /** How many colours there are; --s0 and so on, in relay.css. */
 const colours = 8;
 
@@ -50,12 +53,15 @@ export function Plot(props: PlotProps) {
     const dark = window.matchMedia('(prefers-color-scheme: dark)');
     dark.addEventListener('change', repaint);
     let seen = -1;
+    let next = 0; // ms; not before
     let frame = requestAnimationFrame(function tick() {
       const version = now.current.version();
-      if (dirty.current || version !== seen) {
+      const began = performance.now();
+      if (began >= next && (dirty.current || version !== seen)) {
         seen = version;
         dirty.current = false;
         draw(plot, now.current);
+        next = began + Math.max(pace, load * (performance.now() - began));
       }
       frame = requestAnimationFrame(tick);
     });

@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { tableOf } from './export';
 import { columns, Series, stretched } from './series';
-import { brief, first, pan, pause, range, zoom } from './view';
+import { brief, first, pan, parseScale, pause, range, zoom } from './view';
 
 function filled(samples: ReadonlyArray<readonly [at: number, value: number]>): Series {
   const s = new Series('a', '', 0);
@@ -112,6 +112,10 @@ describe('a view', () => {
     expect(range(0, 100, [10, 20])).toEqual([10, 20]);
     expect(range(0, 100, [20, 10])).toEqual([-8, 108]);
   });
+});
+
+test('a scale stands in an address', () => {
+  expect([null, '', 'own', '-1,2.5', '3,1', 'x,y', '5'].map(parseScale)).toEqual(['auto', 'auto', 'own', [-1, 2.5], 'auto', 'auto', 'auto']);
 });
 
 test('numbers are short', () => {

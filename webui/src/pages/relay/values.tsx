@@ -28,9 +28,9 @@ export function Legend({ series, name, at, hidden, onHidden }: LegendProps) {
         const value = at === null ? s.value(s.count - 1) : s.valueAt(at);
         return (
           <button key={`${s.channel} ${s.field}`} type="button" aria-pressed={!hidden.has(s.index)} title={t.relay.hide(name(s))} onClick={() => toggle(s.index)}>
-            <i class={colourOf(s.index)} />
+            <span class={`mark ${colourOf(s.index)}`} />
             <span class="cut">{name(s)}</span>
-            <b class="num">{value === undefined ? '–' : brief(value)}</b>
+            <strong class="num">{value === undefined ? '–' : brief(value)}</strong>
           </button>
         );
       })}
@@ -61,7 +61,7 @@ export function Table({ series, name, view, newest }: { series: readonly Series[
           return (
             <tr key={`${s.channel} ${s.field}`}>
               <th scope="row">
-                <i class={colourOf(s.index)} />
+                <span class={`mark ${colourOf(s.index)}`} />
                 {name(s)}
               </th>
               <td class="now">{last === undefined ? '–' : brief(last)}</td>

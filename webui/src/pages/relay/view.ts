@@ -31,6 +31,13 @@ export function pan(v: View, part: number, newest: number): View {
 /** Between which values the graph reaches: as it fits, each line as it fits by itself, or as somebody said. */
 export type Scale = 'auto' | 'own' | readonly [low: number, high: number];
 
+/** Reads a scale as it stands in an address: "own", "LOW,HIGH", or nothing. */
+export function parseScale(text: string | null): Scale {
+  if (text === 'own') return 'own';
+  const [low, high] = (text ?? '').split(',').map(Number);
+  return low !== undefined && high !== undefined && low < high ? [low, high] : 'auto';
+}
+
 /** The range of values, with some room around them; one that is fixed is taken as it is. */
 export function range(low: number | null, high: number | null, scale: Scale = 'auto'): [number, number] {
   if (typeof scale !== 'string' && scale[0] < scale[1]) return [scale[0], scale[1]];
