@@ -323,7 +323,8 @@ export const t = {
     roundTrip: 'Way to the cloud and back',
     unknown: 'unknown',
     of: (part: string, all: string) => `${part} of ${all}`,
-    times: (n: number) => (n === 1 ? 'once' : `${n} times`),
+    times: (n: number) => (n === 0 ? 'never' : n === 1 ? 'once' : `${n} times`),
+    atOnce: 'under 1 ms',
   },
 
   policy: {
@@ -815,7 +816,7 @@ void loop() {
     stop: 'Stop',
     failed: (why: string) => `It did not come to its end: ${why}.`,
     steps: { connect: 'Virtual boards come online …', events: 'They publish as fast as they can …', disk: 'The disk writes …' } as Record<string, string>,
-    verdict: (rate: string, boards: string) => `This machine takes about ${rate} events a second: ${boards} boards that publish once a second.`,
+    verdict: (rate: string) => `This machine takes about ${rate} events a second: as many boards as that, if each publishes once a second.`,
     forYours: (n: string, s: number) => `After a power cut your ${n} boards are back in about ${s} s.`,
     events: 'Events a second',
     eventsText: (rate: string, devices: number, viewers: number) => `${rate}, from ${devices} boards to ${viewers} viewers each`,

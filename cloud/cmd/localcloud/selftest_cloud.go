@@ -110,7 +110,7 @@ func (c *trialCloud) watch(n int) {
 	}
 }
 
-// publish lets all devices publish for some time as fast as they can, and returns how long it was.
+// publish lets all devices publish for some time, each the next event when the last is acknowledged, and returns how long it was.
 func (c *trialCloud) publish(ctx context.Context, d time.Duration, progress func(part float64)) time.Duration {
 	began := time.Now()
 	ctx, cancel := context.WithTimeout(ctx, d)
@@ -123,7 +123,7 @@ func (c *trialCloud) publish(ctx context.Context, d time.Duration, progress func
 		publishing.Go(func() {
 			for ctx.Err() == nil {
 				stamp := binary.BigEndian.AppendUint64(nil, uint64(time.Since(began)))
-				ev := virtual.Event{Name: "test/figure", Data: fmt.Appendf(nil, "%x", stamp), Private: true}
+				ev := virtual.Event{Name: "test/figure", Data: fmt.Appendf(nil, "%x", stamp), Private: true, WithAck: true}
 				if device.Publish(ctx, ev) != nil {
 					return
 				}

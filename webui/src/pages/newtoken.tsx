@@ -1,9 +1,8 @@
 import { useState } from 'preact/hooks';
 import { api } from '../api/client';
 import type { Token } from '../api/types';
-import { devices } from '../state/devices';
-import { useStore } from '../store';
 import { t } from '../texts';
+import { PickDevice } from '../ui/pickdevice';
 import { Dialog, FormDialog } from '../ui/dialog';
 import { Button, Check, Command, SelectField, TextField } from '../ui/parts';
 
@@ -23,7 +22,6 @@ const lives: ReadonlyArray<readonly [Life, string]> = [
 
 /** Makes a token, and shows it once. */
 export function NewToken({ onClose }: { onClose: () => void }) {
-  const { list } = useStore(devices);
   const [note, setNote] = useState('');
   const [can, setCan] = useState<Can>('read-only');
   const [chosen, setChosen] = useState<string[]>(['events:get']);
@@ -74,7 +72,7 @@ export function NewToken({ onClose }: { onClose: () => void }) {
             ))}
           </fieldset>
         )}
-        <SelectField label={t.tokens.device} value={device} onValue={setDevice} options={[['', t.tokens.everyDevice], ...list.slice(0, 500).map((d) => [d.id, d.name ?? d.id] as const)]} />
+        <PickDevice label={t.tokens.device} none={t.tokens.everyDevice} value={device} onValue={setDevice} />
         <SelectField<Life> label={t.tokens.expires} value={life} onValue={setLife} options={lives} />
     </FormDialog>
   );

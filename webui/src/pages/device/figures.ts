@@ -46,7 +46,10 @@ const percent = (n: number) => `${Math.round(n)} %`;
 
 // How it feels: the rows of the vitals, in their order.
 const feeling: readonly Rule[] = [
-  rule(v.uptime, 'uptime', 'system.uptime', (n) => span(Math.round(n))),
+  (f) => {
+    const uptime = f.get('system.uptime');
+    return uptime === undefined ? null : { what: v.uptime, term: 'uptime', text: span(Math.round(uptime)), value: 0 }; // its curve would say nothing
+  },
   (f) => {
     const used = f.get('system.memory.used');
     const total = f.get('system.memory.total');
@@ -77,7 +80,7 @@ const network: readonly Rule[] = [
     const words = [strength === undefined ? '' : percent(strength), power === undefined ? '' : `${Math.round(power)} dBm`].filter(Boolean);
     return { what: v.strength, term: 'signal strength', text: words.join(', '), value: power ?? strength ?? 0 };
   },
-  rule(v.roundTrip, 'CoAP round trip', 'cloud.coap.round_trip', (n) => `${Math.round(n)} ms`),
+  rule(v.roundTrip, 'CoAP round trip', 'cloud.coap.round_trip', (n) => (n < 1 ? v.atOnce : `${Math.round(n)} ms`)),
   rule(v.attempts, 'cloud connection attempts', 'cloud.connection.attempts', (n) => v.times(Math.round(n))),
 ];
 

@@ -24,7 +24,7 @@ export function Modules({ device }: { device: Device }) {
         {modules.map((m) => (
           <li key={`${m.function} ${m.index} ${m.place}`}>
             <span>
-              {t.device.modules[m.function] ?? m.function} {m.index ? m.index : ''} <span class="term">{m.function}</span>
+              {t.device.modules[m.function] ?? m.function} {m.function === 'system' ? m.index : ''} <span class="term">{m.function}</span>
               {m.place && <span class="pill">{t.device.places[m.place] ?? m.place}</span>}
               {m.damaged && (
                 <span class="pill bad" title={t.device.damagedText}>

@@ -27,11 +27,17 @@ interface State {
 
 const path = '/v1/localcloud/selftest';
 
+/** Rounds down to two digits: more would say more than was measured. */
+export function roughly(n: number): number {
+  const digit = 10 ** Math.max(0, Math.floor(Math.log10(Math.max(n, 1))) - 1);
+  return Math.floor(n / digit) * digit;
+}
+
 /** Says in a sentence what the figures mean. */
 export function verdict(r: Result, boards: number): string {
-  const rate = Math.floor(r.events / 10) * 10;
+  const rate = count(roughly(r.events));
   const enough = boards > 0 ? t.selftest.forYours(count(boards), Math.max(1, Math.round(boards / Math.max(r.connects, 0.1)))) : '';
-  return [t.selftest.verdict(count(rate), count(Math.max(1, Math.floor(r.events)))), enough].filter(Boolean).join(' ');
+  return [t.selftest.verdict(rate), enough].filter(Boolean).join(' ');
 }
 
 /** Measures what this machine can do, when somebody asks. */

@@ -1,8 +1,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import { api, asError, path, type ApiError } from '../../api/client';
-import { devices } from '../../state/devices';
-import { useStore } from '../../store';
 import { t } from '../../texts';
+import { PickDevice } from '../../ui/pickdevice';
 import { Dialog, FormDialog } from '../../ui/dialog';
 import { Check, Failure, SelectField, TextArea, TextField, Waiting } from '../../ui/parts';
 import { toast } from '../../ui/toast';
@@ -29,7 +28,6 @@ export function EditHook({ id, onClose }: { id?: string; onClose: () => void }) 
 }
 
 function HookForm({ title, hook, onClose }: { title: string; hook: Hook | null; onClose: () => void }) {
-  const { list } = useStore(devices);
   const [name, setName] = useState(hook?.name ?? '');
   const [event, setEvent] = useState(hook?.event ?? '');
   const [url, setURL] = useState(hook?.url ?? '');
@@ -86,7 +84,7 @@ function HookForm({ title, hook, onClose }: { title: string; hook: Hook | null; 
         <summary>{t.hooks.more}</summary>
         <div class="stack">
           <TextField label={t.hooks.name} value={name} onValue={setName} maxlength={100} />
-          <SelectField label={t.hooks.device} value={device} onValue={setDevice} options={[['', t.tokens.everyDevice], ...list.slice(0, 500).map((d) => [d.id, d.name ?? d.id] as const)]} />
+          <PickDevice label={t.hooks.device} none={t.tokens.everyDevice} value={device} onValue={setDevice} />
           <TextArea label={t.hooks.headers} hint={t.hooks.headersHint} class="input mono" spellcheck={false} value={headers} onValue={setHeaders} />
           <Check checked={active} onChecked={setActive}>
             {t.hooks.active}
