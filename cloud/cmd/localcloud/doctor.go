@@ -30,6 +30,9 @@ func (c *doctorCmd) Run(ctx context.Context, t *terminal) error {
 	}
 	return c.with(ctx, needData, func(conn *connection) error {
 		r, err := conn.Doctor(ctx)
+		if err == nil {
+			r = withFirewall(ctx, conn, r)
+		}
 		switch {
 		case err != nil:
 			return err
