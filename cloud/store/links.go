@@ -14,7 +14,7 @@ import (
 // A state that is old is worse than none: numbers that were used once would be used again, and records that came once
 // would be taken again. So states lie there only where every commit is synced (mode disk), and are dropped when the data
 // directory was in use elsewhere or in another mode meanwhile, or is a copy. In the other modes they are kept from a stop to the
-// next start, see parked.
+// next start, see parked; when the owner chooses another mode they go along.
 const (
 	prefixSecrets  = 'l'
 	prefixCounters = 'c'
@@ -77,6 +77,11 @@ func (l *Log) EachLink(yield func(cloud.LinkState) bool) error {
 		l.parked.each(yield)
 		return nil
 	}
+	return l.eachStored(yield)
+}
+
+// eachStored yields the states that lie in the database.
+func (l *Log) eachStored(yield func(cloud.LinkState) bool) error {
 	counters := make(map[keys.DeviceID][]byte)
 	err := l.db.scan([]byte{prefixCounters}, nil, func(key, value []byte) bool {
 		if len(key) == 1+len(keys.DeviceID{}) {
@@ -97,7 +102,16 @@ func (l *Log) EachLink(yield func(cloud.LinkState) bool) error {
 	return failure("links", err)
 }
 
-// dropLinks removes all states.
+// adoptLinks puts states into the database that were kept elsewhere.
+func (l *Log) adoptLinks(states []cloud.LinkState) error {
+	var ops []op
+	for _, s := range states {
+		ops = append(ops, op{linkKey(prefixCounters, s.Device), s.Counters}, op{linkKey(prefixSecrets, s.Device), s.Secrets})
+	}
+	return commitInParts(l.commit, ops)
+}
+
+// dropLinks removes all states from the database.
 func (l *Log) dropLinks() error {
 	var ops []op
 	for _, prefix := range []byte{prefixSecrets, prefixCounters} {

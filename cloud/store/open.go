@@ -218,8 +218,9 @@ func (s *Store) tryLog(known bool, opts Options) error {
 	if known {
 		place.ids = s.leave.IDs
 	}
+	parked := s.openParked()
 	if s.mode.kind != modeDisk {
-		place.parked = s.openParked()
+		place.parked = parked
 	}
 	if !s.mode.usesDisk() {
 		db := &memory{}
@@ -233,14 +234,35 @@ func (s *Store) tryLog(known bool, opts Options) error {
 	}
 	place.space = s.space
 	s.events, err = s.newDiskLog(place, disk, opts)
-	if err == nil && s.linksAreOld() {
-		err = s.events.dropLinks()
+	if err == nil {
+		err = s.moveLinks(parked)
 	}
 	if err != nil {
 		return errors.Join(damaged(err), closeDamaged(disk))
 	}
 	s.opened = append(s.opened, disk)
 	return nil
+}
+
+// moveLinks brings the states of links to where this mode keeps them, and drops those that may be old.
+func (s *Store) moveLinks(parked *parked) error {
+	switch {
+	case s.mode.kind == modeDisk && !s.linksAreOld():
+		return nil
+	case s.mode.kind == modeDisk:
+		if err := s.events.dropLinks(); err != nil {
+			return err
+		}
+		return s.events.adoptLinks(parked.stored)
+	case !s.linksAreOld():
+		if err := s.events.eachStored(func(l cloud.LinkState) bool {
+			parked.stored = append(parked.stored, l)
+			return true
+		}); err != nil {
+			return err
+		}
+	}
+	return s.events.dropLinks()
 }
 
 func (s *Store) newDiskLog(place logPlace, disk *disk, opts Options) (log *Log, err error) {

@@ -75,7 +75,6 @@ func TestParkedLinksCountOnce(t *testing.T) {
 			restore(t, dir, file[:len(file)/2])
 			return dir
 		}},
-		"another mode": {"disk", func(_ *testing.T, dir string, _ []byte) string { return dir }},
 	} {
 		t.Run(name, func(t *testing.T) {
 			dir := t.TempDir()
@@ -98,5 +97,21 @@ func restore(t *testing.T, dir string, file []byte) {
 	t.Helper()
 	if err := os.WriteFile(filepath.Join(dir, parkedName), file, 0o600); err != nil {
 		t.Fatal(err)
+	}
+}
+
+func TestLinksGoAlongWhenAnotherModeIsChosen(t *testing.T) {
+	dir := t.TempDir()
+	s := openStore(t, dir, Options{})
+	keepLink(t, s, cloud.LinkState{Device: lamp, Secrets: []byte("key"), Counters: []byte("1")})
+	for _, mode := range []string{"interval=30s", "disk", "interval=30s", "memory", "off", "disk", "disk"} {
+		s.Close()
+		s = openStore(t, dir, Options{Events: modeOf(t, mode)})
+		if got := links(t, s); !slices.Equal(got, []string{"aa key 1"}) {
+			t.Fatalf("%s: links %q", mode, got)
+		}
+		if mode != "disk" { // they are handed over when the cloud stops
+			keepLink(t, s, cloud.LinkState{Device: lamp, Secrets: []byte("key"), Counters: []byte("1")})
+		}
 	}
 }
