@@ -81,7 +81,7 @@ export function App() {
     case 'refused':
       return <RefusedPage reason={who.reason} />;
     case 'out':
-      return who.setup ? <SetupPage /> : <LoginPage />;
+      return who.setup ? <SetupPage /> : <LoginPage signUp={who.signUp} />;
     case 'in':
       return <Inside key={who.user} />;
   }

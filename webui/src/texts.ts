@@ -91,6 +91,8 @@ export const t = {
     oneTime: 'This password was for one log-in. Choose your own now.',
     newPassword: 'New password',
     newSubmit: 'Set it and log in',
+    signUp: 'Make an account',
+    signUpSubmit: 'Make it and log in',
   },
 
   setup: {

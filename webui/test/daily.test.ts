@@ -100,7 +100,7 @@ describe.each(['greenhouse', 'pond'])('the %s', (name) => {
   test('publish an event that a board has subscribed to, and find it in the log', async () => {
     board.tell({ op: 'subscribe', prefix: `${name}-news`, mine: true });
     await go('Events');
-    await page.getByRole('button', { name: 'Publish' }).click();
+    await page.getByRole('button', { name: 'Publish', exact: true }).click();
     const dialog = page.getByRole('dialog');
     await dialog.getByLabel('Name').fill(`${name}-news/today`);
     await dialog.getByLabel('Data').fill('{"rain":true}');
@@ -182,6 +182,21 @@ test('add a user, who chooses a password at the first log-in and changes it late
   await ben.page.getByText('Your new password holds.').waitFor();
   expect(ben.trouble).toEqual([]);
   await other.close();
+});
+
+test('whoever may make an account does so on the log-in page', async () => {
+  await ask(furnished, 'PUT', '/v1/localcloud/settings', { sign_up: true });
+  const other = await browser.newContext();
+  const eve = await watch(other, furnished.cloud.url);
+  await eve.page.getByRole('button', { name: 'Make an account' }).click();
+  const dialog = eve.page.getByRole('dialog');
+  await dialog.getByLabel('User name').fill('eve');
+  await dialog.getByLabel('Password').fill('another staple');
+  await dialog.getByRole('button', { name: 'Make it and log in' }).click();
+  await eve.page.getByText('No device yet').waitFor();
+  expect(eve.trouble).toEqual([]);
+  await other.close();
+  await ask(furnished, 'PUT', '/v1/localcloud/settings', { sign_up: false });
 });
 
 test('give a board away, to a user who makes it theirs', async () => {

@@ -5,7 +5,7 @@ export type Session =
   | { kind: 'unknown' } // not asked yet
   | { kind: 'unreachable' }
   | { kind: 'refused'; reason: string } // the cloud does not talk to a page of this address
-  | { kind: 'out'; setup: boolean } // setup: the cloud has no owner yet
+  | { kind: 'out'; setup: boolean; signUp: boolean } // setup: the cloud has no owner yet; signUp: anyone may make an account
   | { kind: 'in'; user: string; admin: boolean; token: string; expires: string | null };
 
 const current = new Store<Session>({ kind: 'unknown' });
@@ -15,14 +15,15 @@ interface Answer {
   token: string; // public id of the session
   expires: string | null;
   setup: boolean;
+  sign_up: boolean;
 }
 
 // Tabs tell each other who came and who went.
 const tabs = new BroadcastChannel('localcloud.session');
 
 function take(answer: Answer): void {
-  const { user, setup, token, expires } = answer;
-  current.set(user ? { kind: 'in', user: user.name, admin: user.admin, token, expires } : { kind: 'out', setup });
+  const { user, setup, sign_up: signUp, token, expires } = answer;
+  current.set(user ? { kind: 'in', user: user.name, admin: user.admin, token, expires } : { kind: 'out', setup, signUp });
 }
 
 export const session = {
@@ -51,7 +52,9 @@ export const session = {
 
   /** The cloud no longer knows who this is. */
   lost(): void {
-    if (current.value.kind === 'in') current.set({ kind: 'out', setup: false });
+    if (current.value.kind !== 'in') return;
+    current.set({ kind: 'out', setup: false, signUp: false });
+    void session.load(); // whether anyone may make an account
   },
 };
 

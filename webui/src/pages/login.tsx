@@ -3,6 +3,7 @@ import { useEffect, useState } from 'preact/hooks';
 import { api, ApiError } from '../api/client';
 import { session } from '../api/session';
 import { t } from '../texts';
+import { FormDialog } from '../ui/dialog';
 import { Mark } from '../ui/icons';
 import { Button, Check, Command, Failure, Form, TextField, useAction } from '../ui/parts';
 
@@ -25,7 +26,7 @@ export function Door({ title, lead, children }: { title: string; lead?: Componen
   );
 }
 
-export function LoginPage() {
+export function LoginPage({ signUp }: { signUp: boolean }) {
   const [user, setUser] = useState('');
   const [password, setPassword] = useState('');
   const [own, setOwn] = useState<string | null>(null); // chosen in place of a password that was for one log-in
@@ -58,6 +59,7 @@ export function LoginPage() {
           {own === null ? t.login.submit : t.login.newSubmit}
         </Button>
       </Form>
+      {signUp && <SignUp />}
       <details class="help">
         <summary>{t.login.forgotten}</summary>
         <div class="stack tight">
@@ -66,6 +68,28 @@ export function LoginPage() {
         </div>
       </details>
     </Door>
+  );
+}
+
+/** Makes an account for whoever asks, where the cloud's owner allows that. */
+function SignUp() {
+  const [asking, setAsking] = useState(false);
+  const [user, setUser] = useState('');
+  const [password, setPassword] = useState('');
+  const make = async () => {
+    await api('POST', '/v1/users', { body: { username: user, password } });
+    session.began(await api('POST', '/v1/localcloud/session', { body: { username: user, password, remember: true } }));
+  };
+  return (
+    <>
+      <Button onClick={() => setAsking(true)}>{t.login.signUp}</Button>
+      {asking && (
+        <FormDialog title={t.login.signUp} submit={t.login.signUpSubmit} onSubmit={make} onClose={() => setAsking(false)}>
+          <TextField label={t.login.user} hint={t.setup.userHint} value={user} onValue={setUser} autocomplete="username" autocapitalize="none" spellcheck={false} required autofocus />
+          <TextField label={t.login.password} hint={t.setup.passwordHint} value={password} onValue={setPassword} type="password" autocomplete="new-password" minlength={8} required />
+        </FormDialog>
+      )}
+    </>
   );
 }
 

@@ -7,6 +7,7 @@ import { useRepeated } from '../../store';
 import { t } from '../../texts';
 import { Icon } from '../../ui/icons';
 import { Failure, Page, Waiting } from '../../ui/parts';
+import { Prose } from '../../ui/prose';
 import { type Fact, Facts, Section } from '../../ui/section';
 import { Spark } from '../../ui/spark';
 import { AddressCheck } from './check';
@@ -58,7 +59,9 @@ function Loaded({ status: s, rates }: { status: Status; rates: number[] }) {
         s.warnings.map((w) => (
           <div class="note warn" key={w}>
             <Icon name="warn" />
-            <span>{w}</span>
+            <span>
+              <Prose text={w} />
+            </span>
           </div>
         ))
       )}
