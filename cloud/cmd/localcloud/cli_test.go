@@ -24,7 +24,10 @@ import (
 // their own, does what its users do, in the order in which they do it.
 func TestParticleCLI(t *testing.T) {
 	if runtime.GOOS != "linux" {
-		t.Skip("its prompts need the script(1) of Linux")
+		t.Skip("its prompts need script(1) with the options of Linux")
+	}
+	if _, err := exec.LookPath("script"); err != nil {
+		t.Fatalf("%v; run: make setup", err)
 	}
 	site := startSite(t)
 	for _, version := range cliVersions(t) {
@@ -348,25 +351,34 @@ func (c *cli) logInAndOut() {
 		if !strings.Contains(text, "User credentials are invalid") && !strings.Contains(text, "error logging you in") {
 			c.Errorf("a wrong password: %s", text)
 		}
-		if text := c.dialog([]reply{{name, c.user}, {password, c.password}}, "login"); !strings.Contains(text, "Successfully completed login!") {
-			c.Fatalf("login says %s", text)
+		logIn := func() {
+			if text := c.dialog([]reply{{name, c.user}, {password, c.password}}, "login"); !strings.Contains(text, "Successfully completed login!") {
+				c.Fatalf("login says %s", text)
+			}
 		}
+		logIn() // it has no whoami
+		c.logOut()
+		logIn()
 		return
 	}
 	c.says(1, []string{"User credentials are invalid"}, "login", "-u", c.user, "-p", "not it")
 	c.says(0, []string{"Successfully completed login!"}, "login", "-u", c.user, "-p", c.password)
 	c.ok("whoami", c.user)
-	if c.version.number == 3 {
-		c.ok("logout")
-		c.says(1, []string{"not logged in"}, "list")
-	} else {
-		if text := c.dialog([]reply{{"keep the current", "n"}, {"password", c.password}}, "logout"); !strings.Contains(text, "logged out") {
-			c.Errorf("logout says %s", text)
-		}
-	}
+	c.logOut()
 	c.says(0, []string{"Successfully completed login!"}, "login", "--token", c.token)
 	c.ok("whoami", c.user)
 	c.says(0, nil, "login", "-u", c.user, "-p", c.password)
+}
+
+// logOut logs out; the older ones ask whether the token is to be revoked, too.
+func (c *cli) logOut() {
+	revoke := map[int]reply{1: {"revoke the current", "y"}, 2: {"keep the current", "n"}}
+	if c.version.number == 3 {
+		c.ok("logout")
+	} else if text := c.dialog([]reply{revoke[c.version.number], {"password", c.password}}, "logout"); !strings.Contains(text, "logged out") {
+		c.Errorf("logout says %s", text)
+	}
+	c.says(1, []string{"not logged in"}, "list")
 }
 
 func (c *cli) useDevices() {
@@ -437,7 +449,10 @@ func (c *cli) sendKeys() {
 	}
 }
 
-var hex40 = regexp.MustCompile(`\b[0-9a-f]{40}\b`)
+var (
+	hex24 = regexp.MustCompile(`\b[0-9a-f]{24}\b`) // an id
+	hex40 = regexp.MustCompile(`\b[0-9a-f]{40}\b`) // a token
+)
 
 func (c *cli) useTokens() {
 	ask := []reply{{"password", c.password}}
@@ -509,12 +524,28 @@ func (c *cli) wait40SecondsForAnEvent() {
 }
 
 func (c *cli) useWebhooks() {
-	text := c.ok("webhook create "+c.version.name+"-hook http://192.0.2.9/x", "created")
-	id := regexp.MustCompile(`\b[0-9a-f]{24}\b`).FindString(text)
-	c.ok("webhook list", id, c.version.name+"-hook")
-	c.ok("webhook delete " + id)
+	const url = "http://198.51.100.1/x"
+	file, settings := "hook.json", fmt.Sprintf(`{"event":"%s-file","url":%q,"requestType":"PUT","json":{"v":"{{{PARTICLE_EVENT_VALUE}}}"},"noDefaults":true}`, c.version.name, url)
+	if err := os.WriteFile(filepath.Join(c.home, file), []byte(settings), 0o600); err != nil {
+		c.Fatal(err)
+	}
+	made := map[string]string{} // id by event
+	for event, create := range map[string]string{c.version.name + "-hook": c.version.name + "-hook " + url, c.version.name + "-file": file} {
+		id := hex24.FindString(c.ok("webhook create "+create, "created"))
+		made[event] = id
+		if status, text := c.request(c.T, c.token, "GET", "/v1/webhooks/"+id, ""); status != 200 || !strings.Contains(text, event) {
+			c.Errorf("the webhook for %s: %d %s", event, status, text)
+		}
+	}
+	if _, text := c.request(c.T, c.token, "GET", "/v1/webhooks/"+made[c.version.name+"-file"], ""); !strings.Contains(text, "PARTICLE_EVENT_VALUE") || !strings.Contains(text, `"PUT"`) {
+		c.Errorf("the webhook from a file is %s", text)
+	}
+	for event, id := range made {
+		c.ok("webhook list", id, event)
+		c.ok("webhook delete " + id)
+	}
 	if status, text := c.request(c.T, c.token, "GET", "/v1/webhooks", ""); text != "[]" {
-		c.Errorf("the deleted webhook: %d %s", status, text)
+		c.Errorf("the deleted webhooks: %d %s", status, text)
 	}
 }
 
