@@ -418,6 +418,7 @@ func (c *cli) useDevices() {
 		c.Errorf("a device of somebody else: %s", foreign)
 	}
 	c.sendKeys()
+	c.formatKeys()
 	none := "Cloud compilation is not available on this server"
 	if err := os.WriteFile(filepath.Join(c.home, "a.ino"), []byte("void setup() {}\n"), 0o600); err != nil {
 		c.Fatal(err)
