@@ -167,6 +167,26 @@ test('webhooks and what other servers answer are text', async () => {
   }
 });
 
+test('lines of the relay are text, and so are the names in them', async () => {
+  const lines = [...attacks.map((a) => a.replace(/[\r\n]/g, ' ')), JSON.stringify(Object.fromEntries(attacks.slice(0, 9).map((a, i) => [a, i])))];
+  const stop = await stream(furnished, board.id, (n) => lines[n % lines.length]!);
+  try {
+    await page.goto(`${furnished.cloud.url}/console/relay`);
+    await page.locator('.legend').getByText('<script>alert(1)</script>').first().waitFor();
+    await clean();
+    for (const name of ['Table', 'Lines']) {
+      await page.getByRole('button', { name, exact: true }).click();
+      await page.getByText('<img src=x onerror=alert(1)>').first().waitFor();
+      await clean();
+    }
+    await page.goto(`${furnished.cloud.url}/console/relay/full`);
+    await page.locator('.big-values').getByText('<script>alert(1)</script>').first().waitFor();
+    await clean();
+  } finally {
+    stop();
+  }
+});
+
 test('the policy does stop what it is for', async () => {
   // Later, since what the debugger runs itself is free of the policy.
   const stopped = await page.evaluate(
@@ -191,24 +211,4 @@ test('the policy does stop what it is for', async () => {
   );
   expect(stopped).toEqual([]);
   expect(watched.trouble.length).toBeGreaterThan(0); // reported, as it should be
-});
-
-test('lines of the relay are text, and so are the names in them', async () => {
-  const lines = [...attacks.map((a) => a.replace(/[\r\n]/g, ' ')), JSON.stringify(Object.fromEntries(attacks.slice(0, 9).map((a, i) => [a, i])))];
-  const stop = await stream(furnished, board.id, (n) => lines[n % lines.length]!);
-  try {
-    await page.goto(`${furnished.cloud.url}/console/relay`);
-    await page.locator('.legend').getByText('<script>alert(1)</script>').first().waitFor();
-    await clean();
-    for (const name of ['Table', 'Lines']) {
-      await page.getByRole('button', { name, exact: true }).click();
-      await page.getByText('<img src=x onerror=alert(1)>').first().waitFor();
-      await clean();
-    }
-    await page.goto(`${furnished.cloud.url}/console/relay/full`);
-    await page.locator('.big-values').getByText('<script>alert(1)</script>').first().waitFor();
-    await clean();
-  } finally {
-    stop();
-  }
 });
