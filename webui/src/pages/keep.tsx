@@ -23,7 +23,14 @@ const path = '/v1/localcloud/settings';
 export function SwitchSections() {
   const { value, error, set } = useLoaded<Switches>(path);
   const change = useAction(async (what: Partial<Switches>, said: string, back?: Partial<Switches>) => {
-    set(await api<Switches>('PUT', path, { body: what }));
+    if (!value) return;
+    set({ ...value, ...what }); // at once, so that a switch stays where it was put
+    try {
+      set(await api<Switches>('PUT', path, { body: what }));
+    } catch (err) {
+      set(value);
+      throw err;
+    }
     toast(said, back && (() => void change.run(back, t.settings.undone)));
   });
   const failure = error ?? change.error;
