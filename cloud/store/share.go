@@ -27,7 +27,7 @@ func (s *Store) Room(held int64) int64 {
 	if s.dir == "" {
 		return math.MaxInt64
 	}
-	most := s.events.bounds.bytes
+	_, most := s.events.Bounds()
 	if most < 0 || !s.mode.usesDisk() {
 		most = s.space.logBytes()
 	}

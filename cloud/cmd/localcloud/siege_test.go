@@ -177,7 +177,7 @@ func TestWhoDribblesIsCutOffInTime(t *testing.T) {
 			i := &intruder{t: t, nc: dial(t, s.TCP), server: server, id: id, key: key}
 			i.enter()
 			return i.nc
-		}, text("\x01\x00"), 257},
+		}, text("\x02\x00"), 400}, // a Hello that comes late is waited for, too
 		{"a header", func() net.Conn {
 			nc := dial(t, s.HTTP)
 			io.WriteString(nc, "GET /v1/devices HTTP/1.1\r\nHost: cloud\r\n")
