@@ -137,7 +137,7 @@ function Rate() {
     const timer = setInterval(() => setRate(eventRate()), 1_000);
     return () => clearInterval(timer);
   }, []);
-  return <>{t.events.rate(rate >= 10 ? count(Math.round(rate)) : rate.toFixed(1))}</>;
+  return <span class="rate">{t.events.rate(rate >= 10 ? count(Math.round(rate)) : rate.toFixed(1))}</span>;
 }
 
 function Filters({ filter, onFilter }: { filter: Filter; onFilter: (f: Filter) => void }) {
