@@ -38,6 +38,8 @@ type Faults struct {
 	WrongKey    bool // another key than Config.Key is used
 	HalfOpen    bool // it connects and never says anything
 
+	HelloAfter time.Duration // over TCP: how long it waits after the key exchange before it says Hello
+
 	// Over UDP: the chance, from 0 to 1, that a datagram gets lost or comes twice, each way, and how long one may be on
 	// its way more than another. MoveEvery gives the device another address every so often.
 	Lose      float64

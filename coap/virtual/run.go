@@ -118,6 +118,9 @@ func (d *Device) attempt(parent context.Context, delay time.Duration) error {
 	if err != nil {
 		return err
 	}
+	if err := sleep(ctx, d.cfg.Faults.HelloAfter); err != nil {
+		return err
+	}
 	return newTCPConnection(d, l).run(ctx)
 }
 

@@ -154,6 +154,31 @@ func TestEachFailedConnectionExplainsItself(t *testing.T) {
 	}
 }
 
+// The server waits 20 seconds for Hello, and 10 more to tell who is late from who is silent.
+func TestABoardThatIsSlowOrSilentAfterTheKeyExchangeIsToldApart(t *testing.T) {
+	t.Parallel()
+	afterwards := func(wait time.Duration) func(*testing.T, *serving, keys.DeviceID) {
+		return func(t *testing.T, s *serving, id keys.DeviceID) {
+			key := newKey(t)
+			addBoard(t, s.data, id, key)
+			board(t, s, func(c *virtual.Config) { c.ID, c.Key, c.Faults.HelloAfter = id, key, wait })
+		}
+	}
+	for _, tt := range []knockLike{
+		{"late", keys.ReasonLateHello, true, afterwards(22 * time.Second), "Hello came so late", "Check the Wi-Fi signal", "cyan"},
+		{"silent", keys.ReasonTimeout, true, afterwards(5 * time.Minute), "Hello did not come", "Check power and Wi-Fi of the board", "orange"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
+			data, _ := newCloud(t)
+			s := serve(t, data)
+			id := randomID()
+			tt.do(t, s, id)
+			checkKnock(t, s, id, tt)
+		})
+	}
+}
+
 // checkKnock waits until a board is on the list and compares what is said of it.
 func checkKnock(t *testing.T, s *serving, id keys.DeviceID, tt knockLike) {
 	t.Helper()
