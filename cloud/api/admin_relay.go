@@ -67,17 +67,11 @@ func (s *Server) streamRelay(q *request) (any, error) {
 	if s.relay == nil {
 		return nil, errNoRelay
 	}
-	if !s.streams.enter() {
-		return nil, errClosing
-	}
-	defer s.streams.leave()
-	closed, err := s.openStream(q.Request)
+	ctx, leave, err := s.enterStream(q)
 	if err != nil {
 		return nil, err
 	}
-	defer closed()
-	ctx, release := s.Accounts.Hold(q.Context(), q.access.Token)
-	defer release()
+	defer leave()
 	ctx, end := context.WithCancel(ctx)
 	defer end()
 	go func() {

@@ -105,4 +105,7 @@ func TestStreamsAreCountedByAddress(t *testing.T) {
 	if got := open("10.0.0.68"); got != 200 {
 		t.Errorf("after the first has ended: %d", got)
 	}
+	if n := w.server.OpenStreams(); n != 0 { // also of those that were refused
+		t.Errorf("%d streams are left", n)
+	}
 }

@@ -54,17 +54,11 @@ func (s *Server) stream(q *request, f cloud.Filter) (any, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !s.streams.enter() {
-		return nil, errClosing
-	}
-	defer s.streams.leave()
-	closed, err := s.openStream(q.Request)
+	ctx, leave, err := s.enterStream(q)
 	if err != nil {
 		return nil, err
 	}
-	defer closed()
-	ctx, release := s.Accounts.Hold(q.Context(), q.access.Token)
-	defer release()
+	defer leave()
 
 	queue := cloud.NewQueue(s.QueueSize)
 	sub := s.Hub.Subscribe(f, queue)

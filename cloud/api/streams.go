@@ -1,6 +1,7 @@
 package api
 
 import (
+	"context"
 	"sync"
 	"time"
 )
@@ -72,4 +73,19 @@ func (s *streams) close(patience time.Duration) {
 	case <-idle:
 	case <-timer.C:
 	}
+}
+
+// enterStream counts one more stream, here and of the client's address, until leave. The context ends with the request, and
+// when the token that asked for the stream is over.
+func (s *Server) enterStream(q *request) (ctx context.Context, leave func(), err error) {
+	if !s.streams.enter() {
+		return nil, nil, errClosing
+	}
+	closed, err := s.openStream(q.Request)
+	if err != nil {
+		s.streams.leave()
+		return nil, nil, err
+	}
+	ctx, release := s.Accounts.Hold(q.Context(), q.access.Token)
+	return ctx, func() { release(); closed(); s.streams.leave() }, nil
 }
