@@ -20,6 +20,16 @@ func Ack(id uint16) Message {
 	return Message{Type: Acknowledgement, Code: codes.Empty, ID: id}
 }
 
+// Pong makes a ping the acknowledgement of it, in place, and reports whether b was a ping. It is for servers of thousands of
+// devices that say nothing else.
+func Pong(b []byte) bool {
+	if len(b) != 4 || b[0] != 0x40 || b[1] != byte(codes.Empty) {
+		return false
+	}
+	b[0] = 0x60
+	return true
+}
+
 // AckCode builds an acknowledgement that answers at once: 61 code id id tok.
 // The token is that of the request, nil for one without.
 func AckCode(id uint16, tok []byte, code codes.Code) Message {

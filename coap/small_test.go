@@ -1,6 +1,7 @@
 package coap
 
 import (
+	"bytes"
 	"encoding/binary"
 	"errors"
 	"math"
@@ -32,6 +33,25 @@ func TestSmallMessagesAreOfTheirKind(t *testing.T) {
 		if got := v.m.Kind(v.from); got != v.kind {
 			t.Errorf("%s is a %s", v.m, got)
 		}
+	}
+}
+
+func TestPongIsTheAcknowledgementOfAPing(t *testing.T) {
+	for head := range 1 << 16 {
+		b := []byte{byte(head >> 8), byte(head), 0x12, 0x34}
+		was := bytes.Clone(b)
+		want := was
+		m, err := Parse(b)
+		ping := err == nil && m.Kind(FromDevice) == KindPing
+		if ping {
+			want, _ = Ack(m.ID).Append(nil)
+		}
+		if got := Pong(b); got != ping || !bytes.Equal(b, want) {
+			t.Fatalf("% x: %v and % x, want %v and % x", was, got, b, ping, want)
+		}
+	}
+	if Pong(nil) || Pong([]byte{0x40, 0, 0}) || Pong([]byte{0x40, 0, 0, 1, 0}) {
+		t.Error("another length is a ping")
 	}
 }
 

@@ -193,6 +193,39 @@ func TestWriteToADeviceThatDoesNotReadIsBounded(t *testing.T) {
 	})
 }
 
+func TestAnswerToAPingOfADeviceAtRestIsBounded(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *site) {
+		p := s.online(theID)
+		time.Sleep(restAfterTCP)
+		p.goDeaf()
+		start := time.Now()
+		p.send(coap.Ping(p.nextID()))
+		err := <-p.end
+		if took := time.Since(start); !errors.Is(err, os.ErrDeadlineExceeded) || took != writeTimeout {
+			t.Errorf("ended by %v after %v, want a deadline after %v", err, took, writeTimeout)
+		}
+	})
+}
+
+// A request that comes while a ping is answered is done right after.
+func TestCallDuringTheAnswerToAPingIsMade(t *testing.T) {
+	inBubble(t, func(t *testing.T, s *site) {
+		p := s.online(theID)
+		time.Sleep(restAfterTCP)
+		p.goDeaf()
+		p.send(coap.Ping(p.nextID()))
+		synctest.Wait() // its answer is not taken
+		called := make(chan error, 1)
+		go func() { _, err := s.hub.Call(ctx(), theID, "led", "12345"); called <- err }()
+		synctest.Wait()
+		p.answerCalls()
+		p.hear()
+		if err := <-called; err != nil {
+			t.Error(err)
+		}
+	})
+}
+
 // goDeaf makes the device read nothing any more, until hear is called.
 func (p *peer) goDeaf() {
 	stop := make(chan struct{})

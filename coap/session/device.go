@@ -54,8 +54,9 @@ const (
 // reach that goroutine by the inbox: a command is put there and the
 // goroutine, which waits in Read, is woken by a read deadline in the past.
 //
-// Most devices are connected for weeks and say nothing but a ping in 15 s. A goroutine that once handled a message has
-// a stack of 4 or 8 kB, and never less again; so after each such message the device goes on in a fresh one of 2 kB.
+// Most devices are connected for weeks and say nothing but a ping in 15 s, which is answered with as little as possible; see pong.
+// A goroutine that once handled another message has a stack of 4 or 8 kB, and never less again; so after each such message
+// the device goes on in a fresh one of 2 kB.
 type Device struct {
 	link     Link
 	hub      *cloud.Hub
@@ -71,6 +72,7 @@ type Device struct {
 	session  *Session
 	presence *cloud.Presence // nil until Hello
 	waiting  bool            // Read is the next thing to do; see await
+	resting  bool            // the link has given its memory back, and nothing came since
 	active   time.Time       // when something happened last
 	calm     bool            // before that nothing did, for a while
 	stop     func() bool     // ends the wait for the context of Run
@@ -170,9 +172,27 @@ func (d *Device) loop(ctx context.Context) error {
 			continue // something came meanwhile
 		}
 		message, err := d.link.Read()
-		if err := d.took(message, err); err != nil {
+		if err == nil {
+			d.show("from device", message)
+		}
+		if err == nil && d.resting && d.isPong(message) {
+			err = d.pong(message)
+		} else {
+			err = d.took(message, err)
+		}
+		if err != nil {
 			return err
 		}
+	}
+}
+
+// show logs a message, where the owner wants to see each.
+func (d *Device) show(direction string, message []byte) {
+	if !d.logger.Enabled(context.Background(), slog.LevelDebug) {
+		return
+	}
+	if m, err := coap.Parse(message); err == nil {
+		d.log().Debug(direction, "message", m)
 	}
 }
 
@@ -188,19 +208,39 @@ func (d *Device) step(ctx context.Context) error {
 	if err := d.settle(ctx, now); err != nil {
 		return err
 	}
-	resting := d.calm || now.Sub(d.active) >= restAfterTCP
-	if d.calm = false; resting {
+	d.resting = d.calm || now.Sub(d.active) >= restAfterTCP
+	if d.calm = false; d.resting {
 		d.link.Rest()
 	}
-	if d.await(resting) && resting {
+	if d.await() && d.resting {
 		return errResting
 	}
 	return nil
 }
 
+// isPong makes a ping the answer to it, and reports whether message was one.
+func (d *Device) isPong(message []byte) bool {
+	now := time.Now()
+	if !d.session.Pong(now, message) {
+		return false
+	}
+	d.heard.Store(int64(now.Sub(d.begun)))
+	return true
+}
+
+// pong sends the answer to a ping, and the device rests on. It takes no memory and no more stack than Read.
+func (d *Device) pong(answer []byte) error {
+	d.show("to device", answer)
+	d.link.SetWriteDeadline(together(time.Now().Add(writeTimeout)))
+	err := d.link.Write(answer)
+	d.link.Rest()
+	d.await()
+	return err
+}
+
 // took handles what Read returned.
 func (d *Device) took(message []byte, err error) error {
-	d.waiting = false
+	d.waiting, d.resting = false, false
 	d.mu.Lock()
 	d.reading = false
 	d.mu.Unlock()
@@ -230,29 +270,32 @@ func (d *Device) receive(message []byte) error {
 	now := time.Now()
 	d.stir(now)
 	d.heard.Store(int64(now.Sub(d.begun)))
-	if d.logger.Enabled(context.Background(), slog.LevelDebug) {
-		if m, err := coap.Parse(message); err == nil {
-			d.log().Debug("from device", "message", m)
-		}
-	}
 	return d.session.Receive(now, message)
 }
 
 // await sees to it that Read waits for the next message, the session's next deadline, or a command, and reports whether
 // it is to be called.
-func (d *Device) await(resting bool) bool {
+func (d *Device) await() bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	d.waiting, d.reading = !d.woken, !d.woken
 	if d.woken {
 		return false
 	}
 	until := d.session.Deadline()
-	if rest := d.active.Add(restAfterTCP); !resting {
-		until = earlier(until, rest)
+	if d.resting {
+		until = together(until)
+	} else {
+		until = earlier(until, d.active.Add(restAfterTCP))
 	}
-	d.waiting, d.reading = true, true
 	d.link.SetReadDeadline(until)
 	return true
+}
+
+// together puts a deadline off by less than a second, to the beginning of one. The timers of thousands of devices
+// then wake the process once, and not each for itself.
+func together(t time.Time) time.Time {
+	return t.Add((time.Second - time.Duration(t.Nanosecond())) % time.Second)
 }
 
 // stir notes that something happened.
@@ -319,13 +362,9 @@ func (d *Device) flush() error {
 	if len(out) == 0 {
 		return nil
 	}
-	d.link.SetWriteDeadline(time.Now().Add(writeTimeout))
+	d.link.SetWriteDeadline(together(time.Now().Add(writeTimeout)))
 	for _, b := range out {
-		if d.logger.Enabled(context.Background(), slog.LevelDebug) {
-			if m, err := coap.Parse(b); err == nil {
-				d.log().Debug("to device", "message", m)
-			}
-		}
+		d.show("to device", b)
 		if err := d.link.Write(b); err != nil {
 			return err
 		}

@@ -87,13 +87,24 @@ func TestDeviceThatSaysNothingRestsInAFreshGoroutine(t *testing.T) {
 		if first == busy || link.rests.Load() != 1 {
 			t.Errorf("%s after %s, %d rests", first, busy, link.rests.Load())
 		}
-		for range 3 { // a ping in 15 s is handled in one go
+		p.received()
+		for range 3 {
 			time.Sleep(15 * time.Second)
 			before, rests := readerOf(t), link.rests.Load()
 			p.send(coap.Ping(p.nextID()))
-			if after := readerOf(t); after == before || link.rests.Load() != rests+1 {
-				t.Errorf("%s after %s, %d more rests", after, before, link.rests.Load()-rests)
+			if after := readerOf(t); after != before || link.rests.Load() != rests+1 {
+				t.Errorf("after a ping %s after %s, %d more rests", after, before, link.rests.Load()-rests)
 			}
+			p.want(coap.Ack(p.lastID()))
+			if heard := s.hub.Status(theID).LastHeard; !heard.Equal(time.Now()) {
+				t.Errorf("last heard at %v", heard)
+			}
+		}
+		time.Sleep(5 * time.Second)
+		before, rests := readerOf(t), link.rests.Load()
+		p.send(coap.TimeRequest(p.nextID(), 1)) // another message, in one go
+		if after := readerOf(t); after == before || link.rests.Load() != rests+1 {
+			t.Errorf("%s after %s, %d more rests", after, before, link.rests.Load()-rests)
 		}
 		if v, err := s.hub.Call(ctx(), theID, "led", "12345"); err != nil || v != 5 {
 			t.Errorf("call of a device at rest: %d, %v", v, err)

@@ -245,26 +245,53 @@ func TestAnswerThatMatchesNothingIsDropped(t *testing.T) {
 	d.want(coap.Ack(d.id)) // an unknown answer that wants an ACK gets one, or it would come again
 }
 
-// An idle device pings for weeks: what is remembered of it has to stay small, and its newest ids known.
-func TestAnIdleDeviceIsRememberedInLittleRoom(t *testing.T) {
+// An idle device pings for weeks: that takes no room, and the ids that are remembered stay.
+func TestPingsAreAnsweredEachAndNotRemembered(t *testing.T) {
 	d := described(t, helloPhoton33)
-	var ids []uint16
+	question := coap.TimeRequest(d.nextID(), 7)
+	d.send(question)
+	d.sent = nil
+	before := len(d.s.answers.ring)
 	for range 500 {
-		d.advance(15 * time.Second)
-		ping := coap.Message{Type: coap.Confirmable, ID: d.nextID()}
-		d.send(ping)
-		d.want(coap.Ack(ping.ID))
-		ids = append(ids, ping.ID)
-	}
-	if n := len(d.s.answers.ring); n > 32 {
-		t.Errorf("%d ids are remembered", n)
-	}
-	for _, id := range ids[len(ids)-16:] { // of the last four minutes
-		if _, again := d.s.seen(d.now, id); !again {
-			t.Errorf("id %d is forgotten", id)
+		d.advance(15 * time.Second / 100)
+		ping := coap.Ping(d.nextID())
+		for range 2 {
+			d.send(ping)
+			d.want(coap.Ack(ping.ID))
 		}
 	}
-	if _, again := d.s.seen(d.now, ids[0]); again {
-		t.Error("an id of hours ago is a duplicate")
+	if n := len(d.s.answers.ring); n != before {
+		t.Errorf("%d ids are remembered, before there were %d", n, before)
+	}
+	if _, again := d.s.seen(d.now, question.ID); !again {
+		t.Error("the pings made it forget an earlier message")
+	}
+}
+
+// Pong is Receive, Tick and Outbox for a ping.
+func TestPongAnswersWhatIsAPingAndNothingElse(t *testing.T) {
+	d := described(t, helloPhoton33)
+	d.advance(20 * time.Second)
+	b, _ := coap.Ping(d.nextID()).Append(nil)
+	if !d.s.Pong(d.now, b) {
+		t.Fatal("a ping is none")
+	}
+	if m, err := coap.Parse(b); err != nil || m.Kind(coap.FromServer) != coap.KindEmptyAck || m.ID != d.id {
+		t.Errorf("the answer is %v, %v", m, err)
+	}
+	if got := d.s.Deadline().Sub(d.now); got != quietLimit {
+		t.Errorf("after it we ping in %v", got)
+	}
+	for _, m := range []coap.Message{coap.Ack(d.nextID()), coap.TimeRequest(d.nextID(), 1)} {
+		b, _ := m.Append(nil)
+		if was := string(b); d.s.Pong(d.now, b) || string(b) != was {
+			t.Errorf("%v was taken for a ping", m)
+		}
+	}
+	var alive outcome[struct{}]
+	d.s.Ping(d.now, func(err error) { alive.done(struct{}{}, err) })
+	b, _ = coap.Ping(d.nextID()).Append(nil)
+	if d.s.Pong(d.now, b) {
+		t.Error("somebody waits for a sign of life and does not get it")
 	}
 }

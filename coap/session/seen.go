@@ -13,9 +13,9 @@ const (
 	seenFor = 247 * time.Second
 )
 
-// seen remembers the device's latest messages by their ids, each with the reply that it got. Each device that is only
-// connected has a dozen or two, so an id takes eight bytes: nearly all replies are an acknowledgement without token and
-// payload, whose code says it all.
+// seen remembers the device's latest messages, other than pings, by their ids, each with the reply that it got. Each device has
+// a dozen or two, so an id takes eight bytes: nearly all replies are an acknowledgement without token and payload, whose code
+// says it all.
 type seen struct {
 	ring []seenID // in order of time from at on, round and round; grows to seenIDs, then the oldest goes
 	at   int

@@ -170,7 +170,8 @@ func (s *Session) Receive(now time.Time, b []byte) error {
 		}
 		return fmt.Errorf("%w: %w but %s", errProtocol, errFirst, m)
 	}
-	if m.Type == coap.Confirmable || m.Type == coap.NonConfirmable {
+	// A ping that comes twice gets the same answer again without being remembered.
+	if kind != coap.KindPing && (m.Type == coap.Confirmable || m.Type == coap.NonConfirmable) {
 		if reply, again := s.seen(now, m.ID); again && (kind != coap.KindHello || s.udp != nil) {
 			if reply != nil {
 				s.outbox = append(s.outbox, reply)
@@ -201,7 +202,7 @@ func (s *Session) handle(now time.Time, kind coap.Kind, m coap.Message) error {
 	case coap.KindTime:
 		return s.onTime(now, m)
 	case coap.KindPing:
-		s.reply(m, coap.Ack(m.ID))
+		s.send(coap.Ack(m.ID))
 	case coap.KindGoodbye:
 		return s.onGoodbye(m)
 	case coap.KindEmptyAck, coap.KindResponse:

@@ -41,6 +41,16 @@ func (s *Session) ping(now time.Time) {
 	s.send(coap.Ping(s.id()))
 }
 
+// Pong steps the session, on TCP, with what the device said if that is a ping, and makes b the answer. It reports false, and
+// has done nothing, when b is something else or there is more to do than to answer; then b is for Receive.
+func (s *Session) Pong(now time.Time, b []byte) bool {
+	if s.udp != nil || !s.greeted || len(s.pings) > 0 || !coap.Pong(b) {
+		return false
+	}
+	s.heard, s.pinged = now, time.Time{}
+	return true
+}
+
 func (s *Session) answerPings() {
 	pings := s.pings
 	s.pings = nil

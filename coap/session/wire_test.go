@@ -10,6 +10,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 
@@ -82,6 +83,7 @@ type wire struct {
 	key  keys.PublicKey
 	peer *Peer
 	id   uint16
+	sent atomic.Int64 // messages to the cloud
 
 	mu       sync.Mutex
 	got      []coap.Message
@@ -136,7 +138,9 @@ func (w *wire) rested() int {
 	return n
 }
 
-func (w *wire) Counters(b []byte) ([]byte, uint64) { return append(b, "counters"...), 1 << 20 }
+func (w *wire) Counters(b []byte) ([]byte, uint64) {
+	return fmt.Appendf(b, "%03d received", w.sent.Load()), 1 << 20
+}
 
 func (w *wire) Close(notify bool) {
 	w.mu.Lock()
@@ -166,6 +170,7 @@ func (w *wire) send(messages ...coap.Message) {
 		if err != nil {
 			w.t.Fatal(err)
 		}
+		w.sent.Add(1)
 		w.peer.Receive(b)
 	}
 	synctest.Wait()
