@@ -30,17 +30,14 @@ const boardExponent = 65537
 
 // PublicKey is the public key of a device, kept as its canonical SubjectPublicKeyInfo. The zero value means "no key".
 // It is a value: == compares, copies are free, nothing can change it.
-type PublicKey struct {
-	algorithm Algorithm
-	spki      string
-}
+type PublicKey struct{ spki string }
 
 // ParsePublicKey reads a device's public key: PEM with any white space around it, or DER; SubjectPublicKeyInfo, or
 // PKCS#1 for RSA. After DER there may be padding of FF, zero or space bytes, as in a board's flash slot.
 // It takes RSA-1024 (exponent 65537) and EC P-256 and says of anything else what it is. It does not keep b.
 func ParsePublicKey(b []byte) (PublicKey, error) {
 	if _, ok := canonicalRSA(b); ok {
-		return PublicKey{RSA, string(b)}, nil
+		return PublicKey{string(b)}, nil
 	}
 	der, padding, err := publicDER(b)
 	if err != nil {
@@ -71,7 +68,7 @@ func NewRSAPublicKey(key *rsa.PublicKey) (PublicKey, error) {
 	case key.N.Bit(0) == 0:
 		return PublicKey{}, errors.New("RSA key with an even modulus: it is damaged")
 	}
-	return newPublicKey(RSA, key)
+	return newPublicKey(key)
 }
 
 // NewECDSAPublicKey wraps the public half of a device's P-256 key.
@@ -79,7 +76,7 @@ func NewECDSAPublicKey(key *ecdsa.PublicKey) (PublicKey, error) {
 	if key.Curve != elliptic.P256() {
 		return PublicKey{}, fmt.Errorf("EC key on curve %s: devices use P-256", key.Params().Name)
 	}
-	return newPublicKey(ECC, key)
+	return newPublicKey(key)
 }
 
 // A board's RSA key in its canonical form, which is what boards send and what is stored: rsaHead, the modulus, rsaTail.
@@ -105,19 +102,27 @@ func canonicalRSA[T string | []byte](spki T) (modulus T, ok bool) {
 	return modulus, ok
 }
 
-func newPublicKey(algorithm Algorithm, key any) (PublicKey, error) {
+func newPublicKey(key any) (PublicKey, error) {
 	spki, err := x509.MarshalPKIXPublicKey(key)
 	if err != nil {
 		return PublicKey{}, err
 	}
-	return PublicKey{algorithm, string(spki)}, nil
+	return PublicKey{string(spki)}, nil
 }
 
 // IsZero reports whether there is no key.
 func (k PublicKey) IsZero() bool { return k.spki == "" }
 
 // Algorithm is RSA or ECC, or "" when there is no key.
-func (k PublicKey) Algorithm() Algorithm { return k.algorithm }
+func (k PublicKey) Algorithm() Algorithm {
+	if k.IsZero() {
+		return ""
+	}
+	if _, ok := canonicalRSA(k.spki); ok {
+		return RSA
+	}
+	return ECC
+}
 
 // DER returns the SubjectPublicKeyInfo: 162 bytes for RSA-1024, 91 for P-256, nil when there is no key.
 // The slice is the caller's.
@@ -171,7 +176,7 @@ func (k PublicKey) String() string {
 	if k.IsZero() {
 		return "none"
 	}
-	return string(k.algorithm) + " " + string(k.Fingerprint())
+	return string(k.Algorithm()) + " " + string(k.Fingerprint())
 }
 
 // LogValue is String: a log line shows the fingerprint, not the whole key.

@@ -69,7 +69,9 @@ func (p *Peer) apply(now time.Time, e Effect) {
 		subs := p.session.Subscriptions()
 		p.later(func(ctx context.Context) { p.returned(ctx, subs) })
 	case Described:
-		p.keeping.dirty = true
+		if e.Describe.HasApplication || e.Describe.HasSystem { // diagnostics are no part of what is stored
+			p.keeping.dirty = true
+		}
 		p.later(func(context.Context) { p.describe(e) })
 	case Subscribed:
 		p.keeping.dirty = true
@@ -113,7 +115,7 @@ func (p *Peer) asked(now time.Time, id keys.DeviceID) {
 
 // admit acknowledges a Hello.
 func (p *Peer) admit(now time.Time, record cloud.Device) {
-	p.channel.Bind(record.ID)
+	p.channel.Bind(record.ID, record.Key)
 	p.peers.admit(p, record.ID)
 	p.session.Admit(now, Config{Device: record.ID, Name: record.Name, IP: p.channel.RemoteAddr().Addr().String()})
 }

@@ -154,3 +154,24 @@ func TestStoredCountersLagByABoundedNumberOfMessages(t *testing.T) {
 		}
 	})
 }
+
+// What a board's diagnostics say is no part of a session: they cost no write.
+func TestDiagnosticsAreNotStoredWithTheSession(t *testing.T) {
+	overUDP(t, func(t *testing.T, s *datagrams) {
+		w := s.online(theID, helloArgon33)
+		synctest.Wait()
+		stored := func() (state string) {
+			s.links().EachLink(func(l cloud.LinkState) bool { state = string(l.Secrets) + string(l.Counters); return true })
+			return state
+		}
+		before := stored()
+		w.send(coap.Ping(w.nextID())) // changes the counters as soon as they are stored
+		w.send(coap.DescribePost(w.nextID(), nil, coap.DescribeMetrics, -1, coap.AppendMetrics(nil, coap.Metrics{{ID: metricThrottled, Value: 3}})))
+		if s.hub.Status(theID).Throttled != 3 {
+			t.Error("the diagnostics did not come")
+		}
+		if stored() != before {
+			t.Error("the session was stored for its diagnostics")
+		}
+	})
+}

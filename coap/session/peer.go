@@ -19,10 +19,6 @@ import (
 // receivedSize bounds the messages of a device that wait for its shard. More are dropped; the device sends them again.
 const receivedSize = 64
 
-// restAfter is how long nothing was done with a peer when its channel gives memory back after the next step: it takes a microsecond
-// to make its ciphers again, and they are more than all the rest of what an idle device needs.
-const restAfter = 2 * time.Second
-
 // Peer is one device over UDP: its Session, its Channel, and what waits for the shard that steps both. It implements
 // cloud.Conn while the device is online, and takes what the channel receives.
 type Peer struct {
@@ -37,7 +33,6 @@ type Peer struct {
 
 	// Owned by the shard.
 	session *Session
-	stepped time.Duration // from begun to the last step
 	due     time.Time
 	place   int // in the shard's timers; -1: in none
 	keeping keeping
@@ -108,18 +103,7 @@ func (p *Peer) step(now time.Time) (due time.Time, alive bool) {
 	}
 	p.settle(now)
 	p.save()
-	due = p.session.Deadline()
-	p.rest(now, due)
-	return due, true
-}
-
-// rest gives the channel's memory back unless it seems to be needed soon.
-func (p *Peer) rest(now, due time.Time) {
-	since := now.Sub(p.begun)
-	if since-p.stepped > restAfter && (due.IsZero() || due.Sub(now) > restAfter) {
-		p.channel.Rest()
-	}
-	p.stepped = since
+	return p.session.Deadline(), true
 }
 
 // drain hands the session all that waits for it.

@@ -23,12 +23,10 @@ type Channel interface {
 	PeerKey() keys.PublicKey
 	RemoteAddr() netip.AddrPort
 	LocalAddr() net.Addr
-	// Bind tells the channel which device this is.
-	Bind(id keys.DeviceID)
+	// Bind tells the channel which device this is. key is equal to PeerKey: both can share it.
+	Bind(id keys.DeviceID, key keys.PublicKey)
 	// Close forgets the channel; with notify it tells the device, which throws its session away then.
 	Close(notify bool)
-	// Rest gives memory back until the next message.
-	Rest()
 
 	// Secrets and Counters are what has to be stored of the channel so that it goes on after the program has ended: what
 	// never changes, and what changes with every message.

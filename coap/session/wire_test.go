@@ -88,7 +88,6 @@ type wire struct {
 	mu       sync.Mutex
 	got      []coap.Message
 	act      func(coap.Message) // on each message, if set
-	rests    int
 	closed   bool
 	notified bool
 }
@@ -114,29 +113,13 @@ func (w *wire) RemoteAddr() netip.AddrPort { return netip.MustParseAddrPort("192
 
 func (w *wire) LocalAddr() net.Addr { return &net.UDPAddr{IP: net.IPv4(192, 0, 2, 1), Port: 5684} }
 
-func (w *wire) Bind(keys.DeviceID) {}
+func (w *wire) Bind(keys.DeviceID, keys.PublicKey) {}
 
 func (w *wire) Secrets() []byte { return []byte("secrets of " + w.key.String()) }
 
 func (w *wire) NeedsReserve() bool { return false }
 
 func (w *wire) Limit(uint64) {}
-
-func (w *wire) Rest() {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.rests++
-}
-
-// rested returns how often the channel gave its memory back since it was last asked.
-func (w *wire) rested() int {
-	synctest.Wait()
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	n := w.rests
-	w.rests = 0
-	return n
-}
 
 func (w *wire) Counters(b []byte) ([]byte, uint64) {
 	return fmt.Appendf(b, "%03d received", w.sent.Load()), 1 << 20

@@ -36,7 +36,7 @@ func TestAnAttackerGetsNothing(t *testing.T) {
 		d, other := w.connect("10.0.0.2:1000", ShapeCID), w.connect("10.0.0.3:1000", ShapeCID)
 		old := w.connect("10.0.0.4:1000", ShapeOld)
 		old.id = keys.DeviceID{4}
-		old.box.conn.Bind(old.id)
+		old.box.conn.Bind(old.id, old.box.conn.PeerKey())
 		attacker := w.net.listen(netip.MustParseAddrPort("10.6.6.6:6"))
 		recorded := d.say("open the door")
 		recordedOld := old.say("open the gate")

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+	"unique"
 
 	"localcloud/keys"
 )
@@ -22,26 +23,28 @@ type Receiver interface {
 // for a full socket buffer.
 type Conn struct {
 	// Fixed at creation, or before it is in the Listener's tables.
-	listener *Listener
-	receiver Receiver
-	cid      CID
-	useCID   bool
-	peer     keys.PublicKey
-
+	listener  *Listener
+	receiver  Receiver
 	serverKey *ecdsa.PublicKey // ours, which the device holds; nil for a session that was restored
 
-	mu      sync.Mutex
-	session *Session
-	address netip.AddrPort // where its newest record came from; invalid: none came since the session was restored
-	local   netip.Addr     // our address that it came to; invalid: unknown
-	id      keys.DeviceID  // zero until Bind
-
-	heard    bool      // a record came since the handshake
-	replayed time.Time // when the owner was last told of a copy of its records
+	mu       sync.Mutex
+	session  Session        // its CID and whether records carry it are fixed
+	address  netip.AddrPort // where its newest record came from; invalid: none came since the session was restored
+	local    localAddr      // our address that it came to
+	replayed time.Duration  // from the Listener's beginning to when the owner was last told of a copy of its records
+	id       keys.DeviceID  // zero until Bind
+	heard    bool           // a record came since the handshake
 }
 
+// localAddr is one of the machine's addresses, shared by all sessions that have it; invalid: unknown.
+type localAddr = unique.Handle[netip.Addr]
+
 // PeerKey returns the key that the device proved to hold.
-func (c *Conn) PeerKey() keys.PublicKey { return c.peer }
+func (c *Conn) PeerKey() keys.PublicKey {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	return c.session.peer
+}
 
 // RemoteAddr returns where the session's newest record came from; for a restored one of which none came, what Restore was
 // given.
@@ -56,16 +59,20 @@ func (c *Conn) LocalAddr() net.Addr {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	address, ok := c.listener.socket.LocalAddr().(*net.UDPAddr)
-	if !ok || !c.local.IsValid() {
+	if !ok || !c.local.Value().IsValid() {
 		return c.listener.socket.LocalAddr()
 	}
-	return net.UDPAddrFromAddrPort(netip.AddrPortFrom(c.local, uint16(address.Port)))
+	return net.UDPAddrFromAddrPort(netip.AddrPortFrom(c.local.Value(), uint16(address.Port)))
 }
 
-// Bind says which device this is, so that a record of type 254 finds the session.
-func (c *Conn) Bind(id keys.DeviceID) {
+// Bind says which device this is, so that a record of type 254 finds the session. key is the device's, which the caller
+// has in memory anyway: the session shares it.
+func (c *Conn) Bind(id keys.DeviceID, key keys.PublicKey) {
 	c.mu.Lock()
 	c.id = id
+	if key == c.session.peer {
+		c.session.peer = key
+	}
 	c.mu.Unlock()
 	c.listener.bind(c, id)
 }
@@ -77,13 +84,18 @@ func (c *Conn) write(kind byte, content []byte) error {
 	buffer := c.listener.buffers.Get().(*[]byte)
 	defer c.listener.buffers.Put(buffer)
 	c.mu.Lock()
+	rested := c.session.ciphers == nil
 	datagram, err := c.session.seal((*buffer)[:0], kind, content)
 	to, from := c.address, c.local
+	woke := rested && c.session.ciphers != nil
 	c.mu.Unlock()
+	if woke {
+		c.listener.awake.add(c)
+	}
 	if err != nil {
 		return err
 	}
-	return c.listener.send(datagram, to, from)
+	return c.listener.send(datagram, to, from.Value())
 }
 
 // Close forgets the session: no record of it is taken any more. With notify it tells the device, which then throws the
@@ -127,22 +139,26 @@ func (c *Conn) NeedsReserve() bool {
 	return c.session.NeedsReserve()
 }
 
-// Rest gives memory back until the next record.
-func (c *Conn) Rest() {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.session.Rest()
-}
-
 // open decrypts one record, and takes its sender's address when it is the newest.
 func (c *Conn) open(r *record, from netip.AddrPort) (kind byte, content []byte, movedHere bool, err error) {
 	c.mu.Lock()
-	defer c.mu.Unlock()
+	rested := c.session.ciphers == nil
 	kind, content, newest, err := c.session.open(r)
 	c.heard = c.heard || err == nil
 	if err == nil && newest {
 		movedHere = c.address != from
 		c.address, c.local = from, c.listener.cameTo
 	}
+	woke := rested && c.session.ciphers != nil
+	c.mu.Unlock()
+	if woke {
+		c.listener.awake.add(c)
+	}
 	return kind, content, movedHere, err
+}
+
+func (c *Conn) rest() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.session.rest()
 }

@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"hash/maphash"
+	"maps"
 	"net/netip"
 	"slices"
 	"sync"
@@ -70,14 +71,14 @@ func (s sources) add(from netip.AddrPort, n int) {
 type waiting struct {
 	datagram []byte
 	from     netip.AddrPort
-	cameTo   netip.Addr
+	cameTo   localAddr
 }
 
 // underWay is one handshake. Only run's goroutine uses it.
 type underWay struct {
 	*serverHandshake
 	from  netip.AddrPort
-	local netip.Addr // our address that it came to
+	local localAddr // our address that it came to
 	begun time.Time
 	conn  *Conn // once it is done
 	told  bool  // an alert came, and the owner knows
@@ -257,6 +258,7 @@ func (h *handshaker) establish(u *underWay) {
 	l := h.listener
 	l.counts.ended.Add(1)
 	u.conn = l.newConn(u.session, u.from)
+	u.session = &u.conn.session
 	u.conn.local, u.conn.serverKey = u.local, &u.key.PublicKey
 	u.conn.receiver = l.cfg.Open(u.conn)
 	l.add(u.conn)
@@ -275,11 +277,22 @@ func (h *handshaker) tick(now time.Time) {
 			h.send(u.send(now), u)
 		}
 	}
+	if len(h.open) == 0 {
+		h.calm(now)
+	}
+}
+
+// calm gives back the memory of a storm when the last handshake is over: a map never becomes smaller.
+func (h *handshaker) calm(now time.Time) {
+	h.mu.Lock()
+	h.open, h.opened, h.queued = make(map[netip.AddrPort]*underWay), make(sources), maps.Clone(h.queued)
+	h.mu.Unlock()
+	h.listener.recent.forget(now)
 }
 
 func (h *handshaker) send(datagrams [][]byte, to *underWay) {
 	for _, d := range datagrams {
-		_ = h.listener.send(d, to.from, to.local) // the client asks again
+		_ = h.listener.send(d, to.from, to.local.Value()) // the client asks again
 	}
 }
 

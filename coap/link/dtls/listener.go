@@ -13,6 +13,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unique"
 
 	"localcloud/keys"
 )
@@ -62,9 +63,11 @@ type Listener struct {
 	counts     counts
 	rotation   rotation
 	recent     recent
+	awake      awake
+	began      time.Time
 	closing    atomic.Bool
 
-	cameTo netip.Addr // our address that the datagram under way came to; only Serve's goroutine uses it
+	cameTo localAddr // our address that the datagram under way came to; only Serve's goroutine uses it
 
 	mu        sync.RWMutex
 	byCID     map[CID]*Conn            // all sessions
@@ -75,7 +78,7 @@ type Listener struct {
 // NewListener returns a Listener that serves nothing until Serve.
 func NewListener(socket PacketConn, cfg Config) *Listener {
 	l := &Listener{
-		cfg: cfg, socket: socket, logger: cfg.Logger,
+		cfg: cfg, socket: socket, logger: cfg.Logger, began: time.Now(), cameTo: unique.Make(netip.Addr{}),
 		byCID: make(map[CID]*Conn), byAddress: make(map[netip.AddrPort]*Conn), byID: make(map[keys.DeviceID]*Conn),
 	}
 	if l.logger == nil {
@@ -165,7 +168,10 @@ func (l *Listener) Serve(ctx context.Context) error {
 
 func (l *Listener) read(b, control []byte) (n int, from netip.AddrPort, err error) {
 	if s, ok := l.socket.(answering); ok {
-		n, from, l.cameTo, err = s.readFromTo(b, control)
+		n, from, to, err := s.readFromTo(b, control)
+		if to != l.cameTo.Value() { // rare
+			l.cameTo = unique.Make(to)
+		}
 		return n, from, err
 	}
 	return l.socket.ReadFromUDPAddrPort(b)
@@ -292,7 +298,7 @@ func (l *Listener) sendCookie(r *record, f fragment, h *clientHello, from netip.
 	l.counts.cookies.Add(1)
 	body := appendHelloVerifyRequest(nil, l.cookies.make(time.Now(), from, h))
 	answer := record{kind: typeHandshake, number: r.number, body: appendMessage(nil, msgHelloVerifyRequest, f.sequence, body)}
-	_ = l.send(answer.appendTo(nil), from, l.cameTo)
+	_ = l.send(answer.appendTo(nil), from, l.cameTo.Value())
 }
 
 // send sends a datagram, from one of our addresses if it is valid.
@@ -313,8 +319,8 @@ var errNowhere = errors.New("dtls: the device's address is not known")
 func (l *Listener) add(c *Conn) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	l.byCID[c.cid] = c
-	if !c.useCID && c.address.IsValid() {
+	l.byCID[c.session.cid] = c
+	if !c.session.useCID && c.address.IsValid() {
 		l.byAddress[c.address] = c
 	}
 }
@@ -322,13 +328,13 @@ func (l *Listener) add(c *Conn) {
 func (l *Listener) bind(c *Conn, id keys.DeviceID) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	if !c.useCID && l.byCID[c.cid] == c {
+	if !c.session.useCID && l.byCID[c.session.cid] == c {
 		l.byID[id] = c
 	}
 }
 
 func (l *Listener) move(c *Conn, to netip.AddrPort) {
-	if c.useCID {
+	if c.session.useCID {
 		return
 	}
 	l.mu.Lock()
@@ -348,8 +354,8 @@ func (l *Listener) remove(c *Conn) (was bool) {
 	c.mu.Unlock()
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	was = l.byCID[c.cid] == c
-	delete(l.byCID, c.cid)
+	was = l.byCID[c.session.cid] == c
+	delete(l.byCID, c.session.cid)
 	if l.byAddress[address] == c {
 		delete(l.byAddress, address)
 	}
@@ -371,10 +377,11 @@ func (l *Listener) Restore(
 	c := l.newConn(s, address)
 	c.receiver = open(c)
 	l.add(c)
-	c.Bind(id)
+	c.Bind(id, s.peer)
 	return c, nil
 }
 
+// newConn takes the session over: s must not be used any more.
 func (l *Listener) newConn(s *Session, address netip.AddrPort) *Conn {
-	return &Conn{listener: l, cid: s.cid, useCID: s.useCID, peer: s.peer, session: s, address: address}
+	return &Conn{listener: l, session: *s, address: address, local: unique.Make(netip.Addr{})}
 }

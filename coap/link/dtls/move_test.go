@@ -21,7 +21,7 @@ func TestASessionMovesInAllForms(t *testing.T) {
 			inWorld(t, func(w *world) {
 				d := w.connect("10.0.0.2:1000", tt.shape)
 				d.id = keys.DeviceID{1, 2, 3}
-				d.box.conn.Bind(d.id)
+				d.box.conn.Bind(d.id, d.box.conn.PeerKey())
 				d.say("before")
 				d.want("before")
 

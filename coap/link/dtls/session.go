@@ -17,19 +17,23 @@ type CID [cidSize]byte
 // No record number is ever used twice, not even after a crash: numbers are used only below a limit, and the limit is part
 // of what is stored. See [Session.Reserve].
 type Session struct {
-	server bool
-	cid    CID
-	useCID bool // the device's records carry it
-	keys   keyBlock
-	peer   keys.PublicKey // the device's key, on the server's side
+	keys keyBlock
+	cid  CID
+	peer keys.PublicKey // the device's key, on the server's side
 
 	next  uint64 // number of our next record
 	limit uint64 // first number that must not be used
 	came  window
 
-	// Made of keys when needed; nil while the session rests.
-	in, out *ccm
+	ciphers *ciphers // made of keys when needed; nil while the session rests
 
+	server bool
+	useCID bool // the device's records carry it
+}
+
+// ciphers are what is made of a session's keys: ten times as large as these, and made in a microsecond.
+type ciphers struct {
+	in, out *ccm                           // each nil until it is needed
 	scratch [headerSize + cidSize + 4]byte // additional data
 }
 
@@ -61,22 +65,32 @@ func (s *Session) PeerKey() keys.PublicKey { return s.peer }
 // String names the session; its keys never print.
 func (s *Session) String() string { return fmt.Sprintf("session %x", s.cid) }
 
-// Rest gives memory back until the next record.
-func (s *Session) Rest() { s.in, s.out = nil, nil }
+// rest gives memory back until the next record.
+func (s *Session) rest() { s.ciphers = nil }
+
+// awake returns the session's ciphers.
+func (s *Session) awake() *ciphers {
+	if s.ciphers == nil {
+		s.ciphers = &ciphers{}
+	}
+	return s.ciphers
+}
 
 // sealer and opener return the ciphers of what we send and of what comes.
 func (s *Session) sealer() *ccm {
-	if s.out == nil {
-		s.out = s.cipher(s.server)
+	c := s.awake()
+	if c.out == nil {
+		c.out = s.cipher(s.server)
 	}
-	return s.out
+	return c.out
 }
 
 func (s *Session) opener() *ccm {
-	if s.in == nil {
-		s.in = s.cipher(!s.server)
+	c := s.awake()
+	if c.in == nil {
+		c.in = s.cipher(!s.server)
 	}
-	return s.in
+	return c.in
 }
 
 func (s *Session) cipher(ofServer bool) *ccm {
@@ -169,7 +183,7 @@ func unpad(text []byte) (kind byte, content []byte, err error) {
 //
 // The length is that of the text. Source: draft-ietf-tls-dtls-connection-id-05 section 5.3; RFC 9146 has it otherwise.
 func (s *Session) additional(r *record, length int) []byte {
-	b := binary.BigEndian.AppendUint64(s.scratch[:0], uint64(r.epoch)<<48|r.number)
+	b := binary.BigEndian.AppendUint64(s.awake().scratch[:0], uint64(r.epoch)<<48|r.number)
 	b = append(b, r.kind, version>>8, version&0xff)
 	if r.cid != nil {
 		b = append(append(b, r.cid...), cidSize)

@@ -34,18 +34,33 @@ type recentConn struct {
 func (r *recent) again(now time.Time, c *Conn) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	before, known := r.conns[c.peer]
+	key := c.PeerKey()
+	before, known := r.conns[key]
 	if r.conns == nil {
 		r.conns = make(map[keys.PublicKey]recentConn)
 	}
-	for key, other := range r.conns {
+	for old, other := range r.conns {
 		if len(r.conns) < maxRecent && now.Sub(other.at) < againWithin {
 			break // what is left is as young, or goes another time
 		}
-		delete(r.conns, key)
+		delete(r.conns, old)
 	}
-	r.conns[c.peer] = recentConn{c, now}
+	r.conns[key] = recentConn{c, now}
 	return known && now.Sub(before.at) < againWithin && !before.conn.spoke()
+}
+
+// forget lets go who shook hands too long ago to matter.
+func (r *recent) forget(now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for key, other := range r.conns {
+		if now.Sub(other.at) >= againWithin {
+			delete(r.conns, key)
+		}
+	}
+	if len(r.conns) == 0 {
+		r.conns = nil
+	}
 }
 
 // spoke reports whether the device has sent a record since its handshake.
@@ -74,14 +89,14 @@ func (l *Listener) sayReplayed(c *Conn, from netip.AddrPort, err error) {
 	if !errors.Is(err, errReplayed) || l.cfg.Failed == nil {
 		return
 	}
-	now := time.Now()
+	now := time.Since(l.began)
 	c.mu.Lock()
-	tell := c.address != from && (c.replayed.IsZero() || now.Sub(c.replayed) >= replayedEvery)
+	tell := c.address != from && (c.replayed == 0 || now-c.replayed >= replayedEvery)
 	if tell {
 		c.replayed = now
 	}
 	k := keys.Knock{
-		ID: c.id, Key: c.peer, Fingerprint: c.peer.Fingerprint(), Address: from.String(), Transport: "udp",
+		ID: c.id, Key: c.session.peer, Fingerprint: c.session.peer.Fingerprint(), Address: from.String(), Transport: "udp",
 		Step: keys.StepHello, Reason: keys.ReasonReplayed,
 	}
 	c.mu.Unlock()
