@@ -1,6 +1,7 @@
 package api
 
 import (
+	"maps"
 	"strings"
 
 	"localcloud/cloud"
@@ -18,10 +19,33 @@ func (s *Server) updateDevice(q *request) (any, error) {
 		return nil, errNoBuild
 	case a.files > 0 || a.has("app") || a.has("app_id") || a.flag("flash", false):
 		return nil, errNoFlash
-	case a.has("signal"):
+	}
+	list, err := s.attributes(q, d)
+	switch a := &q.args; {
+	case err != nil:
+		return nil, err
+	case !a.has("signal"):
+		return s.describe(q, d, list)
+	case len(list) == 0:
 		return s.signal(q, d)
 	}
-	return s.describe(q, d)
+	return s.describeAndSignal(q, d, list)
+}
+
+// describeAndSignal does both. particle-api-js 7 asks a device to stop signaling with each
+// change of its name or notes, whether it is online or not: what is out of reach has stopped.
+func (s *Server) describeAndSignal(q *request, d cloud.Device, list []attribute) (any, error) {
+	on := q.args.flag("signal", false)
+	answer, err := s.describe(q, d, list)
+	if err != nil {
+		return nil, err
+	}
+	signaled, err := s.signal(q, d)
+	if kind := cloud.KindOf(err); !on && (kind == cloud.Offline || kind == cloud.Timeout) {
+		return answer, nil
+	}
+	maps.Copy(answer, signaled)
+	return answer, err
 }
 
 // attribute is one thing that people say of a device.
@@ -32,17 +56,14 @@ type attribute struct {
 }
 
 // describe changes attributes of a device: all that are in the request, or none.
-func (s *Server) describe(q *request, d cloud.Device) (any, error) {
-	list, err := s.attributes(q, d)
+func (s *Server) describe(q *request, d cloud.Device, list []attribute) (map[string]any, error) {
 	switch {
-	case err != nil:
-		return nil, err
 	case q.args.err != nil:
 		return nil, q.args.err
 	case len(list) == 0:
 		return nil, plain(400, "Nothing to change: send name, notes, signal or another attribute of a device")
 	}
-	d, err = s.Registry.UpdateDevice(d.ID, func(d *cloud.Device, exists bool) error {
+	d, err := s.Registry.UpdateDevice(d.ID, func(d *cloud.Device, exists bool) error {
 		if !exists || !q.sees(*d) {
 			return noDevice(q)
 		}

@@ -145,6 +145,25 @@ func TestSignal(t *testing.T) {
 	w.do("PUT /v1/devices/lamp", as(w.alice), form("signal=rainbow")).fails(400, "signal has to be true or false", "signal has to be true or false")
 }
 
+// particle-api-js 7 sends signal=0 with every change.
+func TestASignalComesWithOtherAttributes(t *testing.T) {
+	w := newWorld(t)
+	w.do("PUT /v1/devices/lamp", as(w.alice), form("name=desk&signal=0")).has(200, `{"name":"desk","connected":true,"signaling":false}`)
+	w.do("PUT /v1/devices/desk", as(w.alice), form("notes=attic&signal=1")).has(200, `{"notes":"attic","connected":true,"signaling":true}`)
+	if !reflect.DeepEqual(w.lamp.signals, []bool{false, true}) {
+		t.Errorf("the device got %v", w.lamp.signals)
+	}
+	w.do("PUT /v1/devices/fan", as(w.bob), form("name=propeller&signal=0")).has(200, `{"name":"propeller","signaling":null}`)
+	w.do("PUT /v1/devices/propeller", as(w.bob), form("name=fan&signal=1")).fails(408, "Timed out.", "Timed out.")
+	if got := w.record(lampID); got.Name != "desk" || got.Notes != "attic" {
+		t.Errorf("the registry has %+v", got)
+	}
+	w.do("PUT /v1/devices/desk", as(w.alice), form("name=other&signal=rainbow")).fails(400, "signal has to be true or false", "signal has to be true or false")
+	if got := w.record(lampID).Name; got != "desk" {
+		t.Errorf("a refused request renamed the device %q", got)
+	}
+}
+
 func TestWhatAnUpdateCannotDo(t *testing.T) {
 	w := newWorld(t)
 	upload := parts(func(m *multipart.Writer) {

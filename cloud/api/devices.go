@@ -40,7 +40,7 @@ func (s *Server) showDevice(q *request) (any, error) {
 	return s.deviceObject(d, s.Hub.Status(d.ID)), nil
 }
 
-func (s *Server) signal(q *request, d cloud.Device) (any, error) {
+func (s *Server) signal(q *request, d cloud.Device) (map[string]any, error) {
 	on := q.args.flag("signal", false)
 	if q.args.err != nil {
 		return nil, q.args.err
