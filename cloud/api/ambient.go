@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"localcloud/cloud"
+	"localcloud/keys"
 )
 
 // A browser sends the cookie of a session by itself, whoever wrote the page
@@ -44,7 +45,11 @@ func (s *Server) checkAmbient(q *request) error {
 // apart, and for HTTPS, whose cookies plain HTTP can neither read nor replace.
 func (s *Server) cookieName(r *http.Request) string {
 	tcp, _ := s.ServerKeys()
-	sum := sha256.Sum256(tcp)
+	return cookieNameOf(tcp, r)
+}
+
+func cookieNameOf(serverKey []byte, r *http.Request) string {
+	sum := sha256.Sum256(serverKey)
 	name := "localcloud-" + hex.EncodeToString(sum[:4])
 	if r.TLS != nil {
 		name = "__Host-" + name
@@ -52,13 +57,23 @@ func (s *Server) cookieName(r *http.Request) string {
 	return name
 }
 
-// cookieSecret returns the session of a request, or "".
+// cookieSecret returns the session of a request, or "". It may have begun before the key of this cloud was rotated.
 func (s *Server) cookieSecret(r *http.Request) cloud.Secret {
-	c, err := r.Cookie(s.cookieName(r))
-	if err != nil {
-		return ""
+	names := []string{s.cookieName(r)}
+	if s.Keyring != nil && len(r.CookiesNamed(names[0])) == 0 {
+		_, old, former := s.Keyring.ServerKeys(keys.TCP)
+		for _, k := range append(former, old) {
+			if !k.IsZero() {
+				names = append(names, cookieNameOf(k.PEM(), r))
+			}
+		}
 	}
-	return cloud.Secret(c.Value)
+	for _, name := range names {
+		if c, err := r.Cookie(name); err == nil {
+			return cloud.Secret(c.Value)
+		}
+	}
+	return ""
 }
 
 // setCookie gives a session to the browser, for life, or with 0 until it is

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"localcloud/cloud"
+	"localcloud/keys"
 )
 
 const setupCode = cloud.SetupCode("ABCD-EFGH-JKMN")
@@ -138,6 +139,35 @@ func TestSessionIsALogInForABrowser(t *testing.T) {
 	b.cookie = "x=y; " + w.server.cookieName(&http.Request{}) + "=" + string(secret)
 	b.ask("GET /v1/user").fails(401, "invalid_token", errBadToken.text)
 	b.ask("GET /v1/localcloud/session").has(200, `{"user":null}`)
+}
+
+// TestSessionsOutliveTheKeyOfTheServer begins one under each key of a rotation, which names the cookie.
+func TestSessionsOutliveTheKeyOfTheServer(t *testing.T) {
+	ring := openKeyring(t)
+	w := newWorld(t, func(c *Config) {
+		c.Keyring = ring
+		c.ServerKeys = func() (tcp, udp []byte) { return ring.Identity().TCPPublicPEM(), nil }
+	})
+	before, during := newBrowser(w), newBrowser(w)
+	step := func(change func(keys.Transport) error, browsers ...*browser) {
+		t.Helper()
+		if err := change(keys.TCP); err != nil {
+			t.Fatal(err)
+		}
+		for _, b := range browsers {
+			b.ask("GET /v1/user").has(200, `{"username":"alice"}`)
+		}
+	}
+	before.logIn("alice")
+	step(ring.Rotate, before)
+	during.logIn("alice")
+	step(ring.Undo, before, during)
+	step(ring.Rotate, before, during)
+	step(ring.Finish, before, during)
+	before.ask("DELETE /v1/localcloud/session").has(200, `{"user":null}`)
+	before.ask("GET /v1/user").fails(400, "invalid_request", errNoToken.text)
+	during.logIn("bob") // the older cookie counts no more
+	during.ask("GET /v1/user").has(200, `{"username":"Bob"}`)
 }
 
 func TestUsersMakeAndRevokeTheirTokensInABrowser(t *testing.T) {
