@@ -3,6 +3,7 @@ package cloud
 import (
 	"context"
 	"errors"
+	"iter"
 	"time"
 
 	"localcloud/keys"
@@ -19,6 +20,8 @@ type Registry interface {
 	Device(id keys.DeviceID) (Device, bool)
 	// Devices returns every device, ordered by id.
 	Devices() []Device
+	// AllDevices yields every device in no order and copies none: what it yields is only to be read, and not to be kept.
+	AllDevices() iter.Seq[*Device]
 	// DevicesNamed returns the devices of that name, ignoring case, whosever they are, ordered by id. It costs no more when there are many devices.
 	DevicesNamed(name string) []Device
 	CountDevices() int

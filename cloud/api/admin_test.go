@@ -3,7 +3,9 @@ package api
 import (
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -221,6 +223,36 @@ func TestDevicesPageByPage(t *testing.T) {
 		t.Errorf("rows are %v, %v", lamp, fan)
 	}
 	w.do("GET /v1/localcloud/devices?page=x", as(w.root)).has(400, `{"ok":false}`)
+}
+
+// TestDevicesThatConnectedSince is how a page sees newcomers without reading all devices again.
+func TestDevicesThatConnectedSince(t *testing.T) {
+	w := newWorld(t)
+	since := func(after string) (ids []string, now string) {
+		t.Helper()
+		a := w.do("GET /v1/localcloud/devices?brief=1&per_page=2&connected_after="+url.QueryEscape(after), as(w.root)).has(200, `{}`).object()
+		for _, d := range a["devices"].([]any) {
+			ids = append(ids, d.(map[string]any)["id"].(string))
+		}
+		return ids, a["time"].(string)
+	}
+	all, now := since("")
+	if len(all) != 2 {
+		t.Errorf("without a time it is %v", all)
+	}
+	if none, _ := since(now); len(none) != 0 {
+		t.Errorf("before anybody connected it is %v", none)
+	}
+	if _, err := w.registry.UpdateDevice(id(fanID), func(d *cloud.Device, _ bool) error {
+		d.LastHandshake = w.hub.Clock().Now().Add(time.Millisecond)
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	if some, _ := since(now); !slices.Equal(some, []string{fanID}) {
+		t.Errorf("then it is %v", some)
+	}
+	w.do("GET /v1/localcloud/devices?page=1&connected_after=soon", as(w.root)).has(400, `{"ok":false}`)
 }
 
 func TestRegisterDevice(t *testing.T) {

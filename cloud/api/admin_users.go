@@ -22,7 +22,7 @@ func newUserObject(u cloud.User, devices int) userObject {
 
 func (s *Server) listUsers(*request) (any, error) {
 	devices := map[cloud.UserID]int{}
-	for _, d := range s.Registry.Devices() {
+	for d := range s.Registry.AllDevices() {
 		devices[d.Owner]++
 	}
 	list := []userObject{}

@@ -19,7 +19,17 @@ func (s *Server) listDevices(q *request) (any, error) {
 
 // visible returns the devices that exist for who asks, in the order of lists.
 func (s *Server) visible(a cloud.Access) []cloud.Device {
-	return sortForLists(slices.DeleteFunc(s.Registry.Devices(), func(d cloud.Device) bool { return !a.Sees(d) }))
+	return s.chosen(func(d cloud.Device) bool { return a.Sees(d) })
+}
+
+// chosen returns those devices that want is true for, in the order of lists. No others are copied.
+func (s *Server) chosen(want func(cloud.Device) bool) (list []cloud.Device) {
+	for d := range s.Registry.AllDevices() {
+		if want(*d) {
+			list = append(list, d.Clone())
+		}
+	}
+	return sortForLists(list)
 }
 
 func sortForLists(all []cloud.Device) []cloud.Device {

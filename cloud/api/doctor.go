@@ -112,7 +112,7 @@ func (s *Server) lastSign() (last time.Time) {
 			last = k.Last
 		}
 	}
-	for _, d := range s.Registry.Devices() {
+	for d := range s.Registry.AllDevices() {
 		for _, t := range []time.Time{d.LastHandshake, d.LastHeard, s.Hub.Status(d.ID).LastHeard} {
 			if t.After(last) {
 				last = t

@@ -36,23 +36,34 @@ type keyObject struct {
 
 // listKeys answers with the server's keys and who holds which.
 func (s *Server) listKeys(q *request) (any, error) {
-	list := []keyObject{}
+	brief := q.args.flag("brief", false)
+	if q.args.err != nil {
+		return nil, q.args.err
+	}
+	list, now := []keyObject{}, s.serverKeysNow()
 	for _, t := range []keys.Transport{keys.TCP, keys.UDP} {
-		list = append(list, s.keyObject(t, s.visible(q.access)))
+		o := s.keyObject(t, now, q.access.Sees)
+		if brief {
+			o.Waiting = []string{}
+		}
+		list = append(list, o)
 	}
 	return list, nil
 }
 
-func (s *Server) keyObject(t keys.Transport, devices []cloud.Device) keyObject {
-	now := s.serverKeysNow()
+// everyDevice is who sees all.
+func everyDevice(cloud.Device) bool { return true }
+
+// keyObject describes the key of a transport, among the devices that who asks sees.
+func (s *Server) keyObject(t keys.Transport, now serverKeysNow, sees func(cloud.Device) bool) keyObject {
 	o := keyObject{
 		Transport: t, Fingerprint: now.present[t], Old: now.old[t], Former: append([]keys.Fingerprint{}, now.former[t]...), Waiting: []string{},
 	}
-	for _, d := range devices {
-		if d.Key.Algorithm() != t.Algorithm() {
+	for d := range s.Registry.AllDevices() {
+		if d.Key.Algorithm() != t.Algorithm() || !sees(*d) {
 			continue
 		}
-		switch now.heldBy(d) {
+		switch now.heldBy(*d) {
 		case holdsPresent:
 			o.HoldPresent++
 			continue
@@ -63,6 +74,7 @@ func (s *Server) keyObject(t keys.Transport, devices []cloud.Device) keyObject {
 		}
 		o.Waiting = append(o.Waiting, d.ID.String())
 	}
+	slices.Sort(o.Waiting)
 	return o
 }
 
@@ -177,9 +189,9 @@ func (s *Server) rotateKeys(q *request) (any, error) {
 
 // mayFinish refuses to let go of a key that boards still hold.
 func (s *Server) mayFinish(transports []keys.Transport) error {
-	waiting := 0
+	waiting, now := 0, s.serverKeysNow()
 	for _, t := range transports {
-		if o := s.keyObject(t, s.Registry.Devices()); o.Old != "" {
+		if o := s.keyObject(t, now, everyDevice); o.Old != "" {
 			waiting += o.HoldOld + o.HoldUnknown
 		}
 	}
@@ -210,10 +222,12 @@ func (s *Server) findServerKey(d cloud.Device, given *keys.Given, add func(what,
 
 // findRotation says how far the rotation of a key is.
 func (s *Server) findRotation(add func(what, next string)) {
+	now := s.serverKeysNow()
 	for _, t := range []keys.Transport{keys.TCP, keys.UDP} {
-		o := s.keyObject(t, s.Registry.Devices())
-		switch {
-		case o.Old == "":
+		if now.old[t] == "" {
+			continue
+		}
+		switch o := s.keyObject(t, now, everyDevice); {
 		case o.HoldOld+o.HoldUnknown > 0:
 			add(fmt.Sprintf("The server key for %s is being rotated: %d board(s) hold the new one, %d the old one, and %d never came. All are let in.",
 				t, o.HoldPresent, o.HoldOld, o.HoldUnknown), "See which: localcloud keys show; then for each of them: localcloud device rekey")

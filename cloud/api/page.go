@@ -77,16 +77,14 @@ func (s *Server) deviceRow(d cloud.Device) deviceRow {
 func (s *Server) listDevicePage(q *request) (any, error) {
 	a := &q.args
 	p, brief := pageArgument(a), a.flag("brief", false)
-	want := deviceFilter(a)
+	want, after := deviceFilter(a), dateArgument(a, "connected_after")
 	if a.err != nil {
 		return nil, a.err
 	}
-	var all []cloud.Device
-	for _, d := range s.visible(q.access) {
-		if want(d) {
-			all = append(all, d)
-		}
-	}
+	now := s.Hub.Clock().Now() // before the look, so that who asks from then on misses nobody
+	all := s.chosen(func(d cloud.Device) bool {
+		return (after.IsZero() || d.LastHandshake.After(after)) && q.access.Sees(d) && want(d)
+	})
 	s.sortDevices(all, a.text("sortAttr"), a.text("sortDir"))
 	some, meta := pageOf(p, all)
 	list, serverKeys := make([]any, 0, len(some)), s.serverKeysNow()
@@ -97,5 +95,5 @@ func (s *Server) listDevicePage(q *request) (any, error) {
 			list = append(list, s.adminDeviceAmong(d, serverKeys))
 		}
 	}
-	return map[string]any{"devices": list, "meta": meta}, nil
+	return map[string]any{"devices": list, "meta": meta, "time": stamp(now)}, nil
 }

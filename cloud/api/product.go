@@ -77,7 +77,7 @@ type productAnswer struct {
 
 // productDevices returns the devices of the product in the path that the token reaches, in the order of lists.
 func (s *Server) productDevices(q *request) []cloud.Device {
-	return sortForLists(slices.DeleteFunc(s.Registry.Devices(), func(d cloud.Device) bool { return !q.sees(d) }))
+	return s.chosen(q.sees)
 }
 
 // addProduct makes a product. Its fields may stand in an object of their own, as clients send them.

@@ -217,8 +217,8 @@ func (s *Server) changeMember(q *request, change func(*cloud.Device)) (any, erro
 // lookUpSerial finds the device with a serial number among those of the user.
 func (s *Server) lookUpSerial(q *request) (any, error) {
 	serial := q.variable("serial")
-	for _, d := range s.Registry.Devices() {
-		if d.SerialNumber == serial && serial != "" && q.sees(d) {
+	for d := range s.Registry.AllDevices() {
+		if d.SerialNumber == serial && serial != "" && q.sees(*d) {
 			return map[string]any{"ok": true, "deviceID": d.ID.String(), "device_id": d.ID.String(), "iccid": d.ICCID, "platform_id": d.PlatformID}, nil
 		}
 	}

@@ -9,7 +9,7 @@ import (
 // showUser answers with the account of who asks. Clients use the name; the rest they want to be there.
 func (s *Server) showUser(q *request) (any, error) {
 	wifi, cellular := 0, 0
-	for _, d := range s.Registry.Devices() {
+	for d := range s.Registry.AllDevices() {
 		switch {
 		case d.Owner == "" || d.Owner != q.access.User.ID:
 		case isCellular(d.PlatformID):

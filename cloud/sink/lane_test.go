@@ -91,6 +91,9 @@ func TestHookSleepsAfterManyErrorsAndWakes(t *testing.T) {
 		if r := w.sink.Record(id); r.Counts.Skipped != 5 || r.Counts.Waiting != 5 || r.Latest[0].Result != cloud.HookSkipped {
 			t.Errorf("while it sleeps: %+v", r.Counts)
 		}
+		if got := w.sink.Queues(); got != (Queues{Waiting: 5, Asleep: 1}) {
+			t.Errorf("while it sleeps, of all: %+v", got)
+		}
 		time.Sleep(time.Hour) // they were put off twice, and met one try that failed
 		r := w.sink.Record(id)
 		if got := transport.count() - maxInARow; got == 0 || got > 5 || r.Counts.Waiting != 0 || int(r.Counts.Dead) != maxInARow+5 {
@@ -122,6 +125,9 @@ func TestHookMakesAFewRequestsAtOnceAndTheRestWaits(t *testing.T) {
 		}
 		if r := w.sink.Record(id); r.Counts.Waiting != 40-perHook {
 			t.Errorf("%d wait", r.Counts.Waiting)
+		}
+		if got := w.sink.Queues(); got != (Queues{Waiting: 40 - perHook, Running: perHook}) {
+			t.Errorf("of all %+v", got)
 		}
 		time.Sleep(time.Minute)
 		if r := w.sink.Record(id); r.Counts.Delivered != 40 || transport.most.Load() != perHook {

@@ -46,6 +46,7 @@ func TestEventGoesToItsHookAndTheAnswerComesBack(t *testing.T) {
 	if r.Counts.Waiting != 0 || len(r.Dead) != 0 {
 		t.Errorf("the record is %+v", r)
 	}
+	w.eventually("nothing waits any more", func() bool { return w.sink.Queues() == Queues{} })
 }
 
 // What fires a hook: events are published one after the other, and an event that

@@ -1,6 +1,8 @@
 package store
 
 import (
+	"iter"
+	"maps"
 	"slices"
 	"strings"
 	"unicode"
@@ -56,6 +58,20 @@ func (r *Registry) DevicesNamed(name string) []cloud.Device {
 	}
 	slices.SortFunc(found, func(a, b cloud.Device) int { return slices.Compare(a.ID[:], b.ID[:]) })
 	return found
+}
+
+// AllDevices implements cloud.Registry. A row that is in place is never written to: a change puts another one there.
+func (r *Registry) AllDevices() iter.Seq[*cloud.Device] {
+	return func(yield func(*cloud.Device) bool) {
+		r.mu.RLock()
+		rows := slices.AppendSeq(make([]*cloud.Device, 0, len(r.devices.rows)), maps.Values(r.devices.rows))
+		r.mu.RUnlock()
+		for _, d := range rows {
+			if !yield(d) {
+				return
+			}
+		}
+	}
 }
 
 // CountDevices implements cloud.Registry.

@@ -2,6 +2,7 @@ package store
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"testing"
@@ -45,6 +46,18 @@ func devicesFoundByName(t *testing.T, w *world) {
 	want("heron")
 	if n := w.Registry().CountDevices(); n != 3 {
 		t.Errorf("%d devices, want 3", n)
+	}
+	all := map[string]bool{}
+	for d := range w.Registry().AllDevices() {
+		all[d.Name] = true
+		named(d.ID[11], "new") // may be changed meanwhile: what is yielded stays as it was
+		all[d.Name] = true
+	}
+	if !maps.Equal(all, map[string]bool{"crane": true, "Straße \u212a": true, "": true}) {
+		t.Errorf("all devices are %v", all)
+	}
+	for range w.Registry().AllDevices() {
+		break // may stop early
 	}
 }
 

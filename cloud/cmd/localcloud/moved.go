@@ -2,6 +2,7 @@ package main
 
 import (
 	"fmt"
+	"iter"
 	"maps"
 	"net"
 	"slices"
@@ -12,9 +13,9 @@ import (
 
 // movedAway says which addresses this machine had when devices last reached
 // it and has no more. Those devices look for the cloud where it is not.
-func movedAway(devices []cloud.Device, online func(keys.DeviceID) bool, own []string) (warnings []string) {
+func movedAway(devices iter.Seq[*cloud.Device], online func(keys.DeviceID) bool, own []string) (warnings []string) {
 	lost := make(map[string]int)
-	for _, d := range devices {
+	for d := range devices {
 		if d.ServerAddress != "" && !slices.Contains(own, d.ServerAddress) && !online(d.ID) {
 			lost[d.ServerAddress]++
 		}

@@ -10,13 +10,13 @@ import (
 )
 
 func TestStatusNamesAddressesThatThisMachineLost(t *testing.T) {
-	device := func(n byte, address string) cloud.Device {
-		return cloud.Device{ID: keys.DeviceID{n}, ServerAddress: address}
+	device := func(n byte, address string) *cloud.Device {
+		return &cloud.Device{ID: keys.DeviceID{n}, ServerAddress: address}
 	}
-	devices := []cloud.Device{
+	devices := slices.Values([]*cloud.Device{
 		device(1, "192.168.1.10"), device(2, "192.168.1.10"), device(3, "192.168.1.23"), device(4, ""),
 		device(5, "10.0.0.1"), // reaches us all the same, by some forwarding
-	}
+	})
 	online := func(id keys.DeviceID) bool { return id == keys.DeviceID{5} }
 	got := movedAway(devices, online, []string{"127.0.0.1", "192.168.1.23"})
 	if len(got) != 1 || !strings.Contains(got[0], "2 device(s)") || !strings.Contains(got[0], "192.168.1.10") {

@@ -49,7 +49,7 @@ func (h *holders) old(address netip.Addr) bool {
 func (h *holders) look() map[netip.Addr]bool {
 	old := h.parts.keyring.Identity().OldServerKey(keys.UDP)
 	at := make(map[netip.Addr]bool)
-	for _, d := range h.parts.store.Registry().Devices() {
+	for d := range h.parts.store.Registry().AllDevices() {
 		if d.Key.Algorithm() != keys.ECC || d.ServerKey != old.Fingerprint() || old.IsZero() {
 			continue
 		}

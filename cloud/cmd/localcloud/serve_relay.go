@@ -3,7 +3,6 @@ package main
 import (
 	"context"
 	"net/netip"
-	"strings"
 
 	"localcloud/cloud"
 	"localcloud/keys"
@@ -49,14 +48,12 @@ func (h hubCloud) pump(ctx context.Context, queue *cloud.Queue, yield func(relay
 func (h hubCloud) Device(_ context.Context, name string) (relay.Device, error) {
 	if id, err := keys.ParseDeviceID(name); err == nil {
 		if d, ok := h.store.Registry().Device(id); ok {
-			return h.device(d), nil
+			return h.device(&d), nil
 		}
 	}
 	if name != "" {
-		for _, d := range h.store.Registry().Devices() {
-			if strings.EqualFold(d.Name, name) {
-				return h.device(d), nil
-			}
+		for _, d := range h.store.Registry().DevicesNamed(name) {
+			return h.device(&d), nil
 		}
 	}
 	return relay.Device{}, cloud.Errorf("device", cloud.NotExist, "there is no device %q", clean(name))
@@ -65,14 +62,14 @@ func (h hubCloud) Device(_ context.Context, name string) (relay.Device, error) {
 // Devices implements relay.Cloud.
 func (h hubCloud) Devices(context.Context) ([]relay.Device, error) {
 	var list []relay.Device
-	for _, d := range h.store.Registry().Devices() {
+	for d := range h.store.Registry().AllDevices() {
 		list = append(list, h.device(d))
 	}
 	return list, nil
 }
 
 // device returns what the relay knows of a device; addresses only while it is online.
-func (h hubCloud) device(d cloud.Device) relay.Device {
+func (h hubCloud) device(d *cloud.Device) relay.Device {
 	out := relay.Device{ID: d.ID.String(), Name: d.Name}
 	status := h.hub.Status(d.ID)
 	if out.Online = status.Online; !out.Online {

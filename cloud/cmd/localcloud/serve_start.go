@@ -13,6 +13,7 @@ import (
 
 	"localcloud/cloud"
 	"localcloud/cloud/api"
+	"localcloud/cloud/sink"
 	"localcloud/cloud/store"
 	"localcloud/coap/link/dtls"
 	"localcloud/webui"
@@ -269,6 +270,7 @@ type serverStatus struct {
 	Data     string       `json:"data"`
 	PID      int          `json:"pid"`
 	Store    store.Status `json:"store"`
+	Webhooks sink.Queues  `json:"webhooks"`
 	Warnings []string     `json:"warnings,omitempty"`
 
 	SetupCode cloud.SetupCode `json:"setup_code,omitempty"` // the API adds it, while there is no owner
@@ -276,7 +278,7 @@ type serverStatus struct {
 
 func (s *server) status() any {
 	out := serverStatus{
-		Version: version(), Listeners: s.addresses(), Data: s.dir, PID: os.Getpid(), Store: s.parts.store.Status(),
+		Version: version(), Listeners: s.addresses(), Data: s.dir, PID: os.Getpid(), Store: s.parts.store.Status(), Webhooks: s.parts.sink.Queues(),
 	}
 	out.Addresses.HTTP = reachable("", s.httpSocket.Addr())
 	if s.httpsSocket != nil {
@@ -288,7 +290,7 @@ func (s *server) status() any {
 		stats := s.udp.listener.Stats()
 		out.DTLS = &stats
 	}
-	out.Warnings = movedAway(s.parts.store.Registry().Devices(), s.parts.hub.IsOnline, ownAddresses())
+	out.Warnings = movedAway(s.parts.store.Registry().AllDevices(), s.parts.hub.IsOnline, ownAddresses())
 	out.Warnings = append(out.Warnings, out.Store.Warnings()...)
 	if s.relaySocket != nil {
 		out.Addresses.Relay = reachable("", s.relaySocket.Addr())

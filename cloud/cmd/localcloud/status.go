@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"localcloud/cloud/client"
+	"localcloud/cloud/sink"
 	"localcloud/cloud/store"
 )
 
@@ -77,6 +78,7 @@ func showRunning(t *terminal, s client.Status) error {
 		s.Totals.Events, s.Totals.Limited, s.Totals.Lost)
 	showUDP(t, more.DTLS)
 	showStore(t, more.Store)
+	showWebhooks(t, more.Webhooks)
 	if len(s.Warnings) == 0 {
 		t.printf("Nothing needs attention.\n")
 		return nil
@@ -86,6 +88,13 @@ func showRunning(t *terminal, s client.Status) error {
 		fmt.Fprintf(t.out, "  %s\n", clean(warning))
 	}
 	return nil
+}
+
+// showWebhooks prints what waits on its way to webhooks, if anything does.
+func showWebhooks(t *terminal, q sink.Queues) {
+	if n := q.Arriving + q.Waiting; n > 0 || q.Asleep > 0 {
+		t.printf("  webhooks:          %d deliveries wait, %d webhooks rest after many errors (localcloud webhook list)\n", n, q.Asleep)
+	}
 }
 
 // showStore prints what is kept, and how. What is wrong with it stands among the warnings.
