@@ -1,3 +1,4 @@
+import { request } from 'node:http';
 import type { Browser, Page } from 'playwright-core';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { launch, logIn, owner, watch } from './support/browser';
@@ -78,6 +79,7 @@ test('the certificate for HTTPS is made and fetched', async () => {
 test('health says what waits and what this machine can do, while boards stay online', async () => {
   await page.goto(`${furnished.cloud.url}/console/health`);
   await card('What waits').getByText('on their way to the disk').waitFor();
+  await card('What waits').getByText('requests to other servers').waitFor();
   await card('Can boards reach it?').getByText('3 board(s) are online').waitFor();
   const test = card('What can this machine do?');
   await test.getByRole('button', { name: 'Find out' }).click();
@@ -88,3 +90,74 @@ test('health says what waits and what this machine can do, while boards stay onl
   await test.getByText(/This machine takes about [\d,.]+ events a second/).waitFor({ timeout: 40_000 });
   expect(((await ask(furnished, 'GET', '/v1/localcloud/devices')) as unknown[]).length).toBe(3);
 }, 80_000);
+
+test('health says that a key is being replaced, how many boards use the old one, and which command ends it', async () => {
+  const keys = card('By what boards know this cloud');
+  await page.goto(`${furnished.cloud.url}/console/health`);
+  await keys.getByText('No key is being replaced.').waitFor();
+  await furnished.cloud.run(['keys', 'rotate', '--only', 'tcp']);
+  await page.reload();
+  await keys.getByText('0 of 2 boards hold the new one. 2 still use the old one.').waitFor();
+  expect(await keys.getByRole('progressbar').getAttribute('aria-valuemax')).toBe('2');
+  await keys.getByText('localcloud keys show').waitFor();
+  await page.goto(`${furnished.cloud.url}/console/devices/${furnished.boards[0]!.id}`);
+  await card('About this board').getByText('the old one: give it the new one').waitFor();
+  await furnished.cloud.run(['keys', 'rotate', '--undo', '--only', 'tcp']);
+  await page.goto(`${furnished.cloud.url}/console/health`);
+  await keys.getByText('No key is being replaced.').waitFor();
+});
+
+test('who may watch the relay and what may stream are switches, with a way back', async () => {
+  const relay = () => ask(furnished, 'GET', '/v1/localcloud/relay/settings') as Promise<Record<string, unknown>>;
+  await page.goto(`${furnished.cloud.url}/console/relay`);
+  const doors = card('Who may watch, what may stream');
+  const before = (await relay()).read === 'open';
+  const watch = doors.getByLabel('Everybody on this network may watch');
+  await expect.poll(() => watch.isEnabled()).toBe(true);
+  expect(await watch.isChecked()).toBe(before);
+  await watch.setChecked(!before);
+  await expect.poll(async () => (await relay()).read).toBe(before ? 'token' : 'open');
+  await page.getByRole('button', { name: 'Undo' }).last().click();
+  await expect.poll(async () => (await relay()).read).toBe(before ? 'open' : 'token');
+  await doors.getByLabel('Take old WebSocket libraries for the Core').check();
+  await expect.poll(async () => (await relay()).legacy).toBe(true);
+  await doors.getByLabel('Take a board by its address').check();
+  await expect.poll(async () => (await relay()).by_address).toBe(true);
+});
+
+test('the clock is corrected, and names by which browsers reach the cloud are added and removed', async () => {
+  await page.goto(`${furnished.cloud.url}/console/settings`);
+  await ask(furnished, 'PUT', '/v1/localcloud/clock', { time: new Date(Date.now() + 3_600_000).toISOString() });
+  await page.reload();
+  await card('Clock').getByText('It differs from this browser’s by').waitFor();
+  await card('Clock').getByRole('button', { name: 'Use this browser’s time' }).click();
+  await card('Clock').getByText('It differs').waitFor({ state: 'detached' });
+  const { time } = (await ask(furnished, 'GET', '/v1/localcloud/clock')) as { time: string };
+  expect(Math.abs(Date.parse(time) - Date.now())).toBeLessThan(60_000);
+
+  const names = card('Names of this cloud');
+  const port = new URL(furnished.cloud.url).port;
+  const reached = async () => (await fetchFrom(`cloud.school.example:${port}`)).status;
+  expect(await reached()).toBe(403);
+  await names.getByLabel('Add a name').fill('cloud.school.example');
+  await names.getByRole('button', { name: 'Add a name' }).click();
+  await names.getByText('cloud.school.example').waitFor();
+  expect(await reached()).not.toBe(403);
+  await names.getByRole('button', { name: 'Remove cloud.school.example' }).click();
+  await names.getByText('cloud.school.example').waitFor({ state: 'detached' });
+  expect(await reached()).toBe(403);
+});
+
+/** Tries to log in as a browser does that reached the cloud by a name. */
+function fetchFrom(host: string): Promise<{ status: number }> {
+  const { hostname, port } = new URL(furnished.cloud.url);
+  return new Promise((done, failed) => {
+    const headers = { Host: host, Origin: `http://${host}`, 'X-Localcloud-Csrf': '1', 'Content-Type': 'application/json' };
+    const ask = request({ hostname, port, path: '/v1/localcloud/session', method: 'POST', headers }, (answer) => {
+      answer.resume();
+      done({ status: answer.statusCode ?? 0 });
+    });
+    ask.on('error', failed);
+    ask.end(JSON.stringify({ username: owner.name, password: 'wrong' }));
+  });
+}

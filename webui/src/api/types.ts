@@ -56,6 +56,7 @@ export interface Device {
 
   // For administrators only.
   key_fingerprint?: string;
+  server_key?: '' | 'present' | 'old' | 'former'; // which key of this cloud it holds; '': not known
   policy?: string | null;
   limits?: Limits;
   address?: string;
@@ -128,7 +129,18 @@ export interface Status {
   data?: string;
   pid?: number;
   store?: StoreStatus;
+  webhooks?: { arriving: number; waiting: number; running: number; asleep: number };
   dtls?: { sessions: number; completed: number; busy: number; unknown: number; replayed: number; forged: number; malformed: number };
+}
+
+/** A key by which boards know this cloud, and how many of the user's hold which. */
+export interface ServerKey {
+  transport: 'tcp' | 'udp';
+  fingerprint: string;
+  old: string; // of the key that is being replaced; empty: none is
+  hold_present: number;
+  hold_old: number;
+  hold_unknown: number; // they never came
 }
 
 /** What the store says of the event log. */

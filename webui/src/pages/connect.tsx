@@ -1,9 +1,9 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { api, asError } from '../api/client';
+import { api } from '../api/client';
 import { session } from '../api/session';
 import type { DeviceRow, Status } from '../api/types';
 import { Link } from '../router';
-import { devices, loadDevices } from '../state/devices';
+import { devices, dropDevice, loadNewcomers } from '../state/devices';
 import { knocks, loadKnocks } from '../state/waiting';
 import { useRepeated, useStore } from '../store';
 import { t } from '../texts';
@@ -114,7 +114,7 @@ function Arrivals({ admin }: { admin: boolean }) {
     if (loaded && !before) setBefore(new Set(list.filter((d) => d.online).map((d) => d.id)));
   }, [loaded]);
   useRepeated(loadKnocks, 1_500);
-  useRepeated(loadDevices, 3_000);
+  useNewcomers(admin);
   const arrived = before ? list.filter((d) => d.online && !before.has(d.id)) : [];
   return (
     <>
@@ -132,6 +132,20 @@ function Arrivals({ admin }: { admin: boolean }) {
         </section>
       )}
     </>
+  );
+}
+
+/** Keeps the list of devices up to date with boards that connect. Events tell of one's own; administrators are let know of others, too. */
+function useNewcomers(admin: boolean): void {
+  const opened = useRef(''); // when the page was, by the cloud's clock
+  useRepeated(
+    async (signal) => {
+      if (!admin) return;
+      const now = await loadNewcomers(opened.current, signal);
+      opened.current ||= now;
+    },
+    2_000,
+    [admin],
   );
 }
 
@@ -167,7 +181,7 @@ function Virtual() {
   }, []);
   const { busy, error, run } = useAction(async () => {
     setState(await api<VirtualState>(state?.running ? 'DELETE' : 'POST', '/v1/localcloud/virtual', { body: {} }));
-    await loadDevices().catch(asError);
+    if (state?.running) dropDevice(state.device);
   });
   if (!state) return null;
   return (

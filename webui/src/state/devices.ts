@@ -52,6 +52,7 @@ const perPage = 1_000; // devices in one answer, so that reading it does not kee
 interface Page {
   devices: DeviceRow[];
   meta: { total_pages: number; total_records: number };
+  time: string; // the cloud's, before it looked
 }
 
 /** Asks the cloud for all devices, page by page. The first time those that have come can be seen meanwhile. */
@@ -74,6 +75,30 @@ export async function loadDevices(signal?: AbortSignal): Promise<void> {
   } catch (err) {
     if (!signal?.aborted) devices.set({ ...devices.value, error: asError(err) });
   }
+}
+
+const newcomers = 20; // of those that connected, the newest
+
+/** Asks which boards connected after a time of the cloud, whosever they are; '' asks for the time alone, which is returned. For administrators. */
+export async function loadNewcomers(after: string, signal?: AbortSignal): Promise<string> {
+  const asked = after ? `per_page=${newcomers}&connected_after=${encodeURIComponent(after)}` : 'per_page=1';
+  const { devices: rows, time } = await api<Page>('GET', `${listPath()}?brief=1&${asked}`, { signal });
+  if (after) merge(rows);
+  return time;
+}
+
+/** Puts rows in place of what was known of these devices, and new ones first. */
+function merge(rows: readonly DeviceRow[]): void {
+  const { list, total } = devices.value;
+  const known = list.slice();
+  const fresh: DeviceRow[] = [];
+  for (const row of rows) {
+    const at = places.get(row.id);
+    if (at === undefined) fresh.push(row);
+    else known[at] = row;
+  }
+  if (fresh.length) replace([...fresh, ...known], total + fresh.length);
+  else if (rows.length) devices.set({ ...devices.value, list: known });
 }
 
 async function read(id: string, signal?: AbortSignal): Promise<Device> {

@@ -1,4 +1,4 @@
-const command = /(localcloud(?: (?:[a-z]+|--[a-z-]+|[A-Z]+|[0-9a-f]{24}))+)/;
+const command = /(localcloud(?: (?:[a-z]+|--[a-z-]+|[A-Z]+|[0-9a-f]{24}|:[0-9]+))+)/;
 
 /** A sentence of the cloud, with the commands in it set apart. */
 export function Prose({ text }: { text: string }) {

@@ -16,6 +16,8 @@ export function About({ device: d }: { device: Device }) {
     [t.device.owner, d.owner ?? t.device.nobody],
   ];
   if (d.key_fingerprint !== undefined) facts.push([t.device.key, <code>{d.key_fingerprint || t.device.noKey}</code>]);
+  const held = t.serverKeys.held[d.server_key ?? ''];
+  if (held) facts.push([t.serverKeys.heldLabel, <span class="warn-text">{held}</span>]);
   if (d.iccid) facts.push([t.device.iccid, <code>{d.iccid}</code>]);
   if (d.imei) facts.push([t.device.imei, <code>{d.imei}</code>]);
   return (

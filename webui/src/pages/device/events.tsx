@@ -7,7 +7,7 @@ import { onEvents } from '../../stream/feed';
 import { t } from '../../texts';
 import { Section } from '../../ui/section';
 
-const kept = 8; // events that are shown
+const kept = 4; // events that are shown; .tail has room for as many
 
 /** The newest events of one device. */
 export function DeviceEvents({ device }: { device: Device }) {
@@ -32,12 +32,12 @@ export function DeviceEvents({ device }: { device: Device }) {
       }
     >
       <div class="tail">
-        {events.length === 0 && <p class="soft small inset">{t.device.noEvents}</p>}
+        {events.length === 0 && <p class="soft small">{t.device.noEvents}</p>}
         {events.map((e) => (
           <div class="tail-row" key={e.id}>
-            <span class="faint tiny num">{timeOf(e.at).slice(0, 8)}</span>
+            <span class="when faint tiny num">{timeOf(e.at).slice(0, 8)}</span>
             <span class="cut name">{e.name}</span>
-            <span class="cut mono soft">{e.data ?? <span class="faint">{t.events.noData}</span>}</span>
+            <span class="data cut mono soft">{e.data ?? <span class="faint">{t.events.noData}</span>}</span>
           </div>
         ))}
       </div>

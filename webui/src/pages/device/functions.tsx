@@ -19,14 +19,22 @@ export function Functions({ device }: { device: Device }) {
   return (
     <Section title={t.device.functions} term={t.device.functionsTerm}>
       {names.length === 0 && (
-        <p class="soft small">
-          {t.device.noFunctions} <code>{t.device.noFunctionsText}</code>
-        </p>
+        <Nothing device={device} what={t.device.noFunctions} example={t.device.noFunctionsText} />
       )}
       {names.map((name) => (
         <FunctionRow key={name} device={device} name={name} />
       ))}
     </Section>
+  );
+}
+
+/** Says that a board offers nothing of a kind, and how its program would; or that nobody knows yet. */
+export function Nothing({ device, what, example }: { device: Device; what: string; example: string }) {
+  if (!device.last_handshake_at) return <p class="soft small">{t.device.notToldYet}</p>;
+  return (
+    <p class="soft small">
+      {what} {t.device.inProgram} <code class="block">{example}</code>
+    </p>
   );
 }
 

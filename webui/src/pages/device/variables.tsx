@@ -6,6 +6,7 @@ import { t } from '../../texts';
 import { Spark } from '../../ui/spark';
 import { Button, CopyButton, Failure, useAction } from '../../ui/parts';
 import { Section } from '../../ui/section';
+import { Nothing } from './functions';
 
 type Value = string | number | boolean | null;
 
@@ -25,9 +26,7 @@ export function Variables({ device }: { device: Device }) {
       }
     >
       {names.length === 0 && (
-        <p class="soft small">
-          {t.device.noVariables} <code>{t.device.noVariablesText}</code>
-        </p>
+        <Nothing device={device} what={t.device.noVariables} example={t.device.noVariablesText} />
       )}
       {names.map((name) => (
         <VariableRow key={name} device={device} name={name} type={device.variables[name] ?? ''} live={live && device.online} />

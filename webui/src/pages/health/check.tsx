@@ -2,6 +2,7 @@ import { api } from '../../api/client';
 import { t } from '../../texts';
 import { usePolled } from '../../ui/load';
 import { Failure } from '../../ui/parts';
+import { Prose } from '../../ui/prose';
 import { Section } from '../../ui/section';
 
 interface Report {
@@ -20,7 +21,11 @@ export function AddressCheck() {
         {value?.findings.map((f) => (
           <li key={f.what}>
             <div>{f.what}</div>
-            {f.next && <div class="soft small">{f.next}</div>}
+            {f.next && (
+              <div class="soft small">
+                <Prose text={f.next} />
+              </div>
+            )}
           </li>
         ))}
       </ul>

@@ -3,6 +3,7 @@ import { useState } from 'preact/hooks';
 import { api, asError, type ApiError } from '../../api/client';
 import type { Status, StoreStatus } from '../../api/types';
 import { bytes, count, dateOf, span } from '../../format';
+import { Link } from '../../router';
 import { useRepeated } from '../../store';
 import { t } from '../../texts';
 import { Icon } from '../../ui/icons';
@@ -11,6 +12,7 @@ import { Prose } from '../../ui/prose';
 import { type Fact, Facts, Section } from '../../ui/section';
 import { Spark } from '../../ui/spark';
 import { AddressCheck } from './check';
+import { ServerKeys } from './keys';
 import { SelfTest } from './selftest';
 
 const period = 2_000; // ms between two looks
@@ -73,7 +75,7 @@ function Loaded({ status: s, rates }: { status: Status; rates: number[] }) {
         <Figure value={count(s.streams)} what={t.health.viewers} />
         <Figure value={span(s.uptime_s)} what={t.health.up} />
       </div>
-      <div class="columns">
+      <div class="close">
         <Section title={t.health.addresses}>
           <Facts facts={addresses(s)} />
         </Section>
@@ -94,6 +96,7 @@ function Loaded({ status: s, rates }: { status: Status; rates: number[] }) {
             facts={[
               [t.health.waiting, count(s.store?.waiting ?? 0)],
               [t.health.failed, count(s.store?.failed ?? 0)],
+              ...hooks(s),
               [t.health.listeners, count(s.totals.listeners ?? 0)],
             ]}
           />
@@ -102,6 +105,7 @@ function Loaded({ status: s, rates }: { status: Status; rates: number[] }) {
           <Disk store={s.store} />
           <Facts facts={store(s)} />
         </Section>
+        <ServerKeys />
         <SelfTest boards={s.devices} />
       </div>
     </>
@@ -129,6 +133,14 @@ function addresses(s: Status): Fact[] {
     [t.health.forUDP, list(s.addresses?.udp, l?.udp)],
     [t.health.forRelay, list(s.addresses?.relay, l?.relay)],
   ];
+}
+
+/** What waits on its way to webhooks. */
+function hooks({ webhooks: q }: Status): Fact[] {
+  if (!q) return [];
+  const facts: Fact[] = [[t.health.hooksWaiting, count(q.arriving + q.waiting + q.running)]];
+  if (q.asleep) facts.push([t.health.hooksAsleep, <Link to="integrations">{count(q.asleep)}</Link>]);
+  return facts;
 }
 
 /** What came over UDP, where it is served. */

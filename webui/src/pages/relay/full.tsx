@@ -67,12 +67,12 @@ export function FullPage() {
       <div class="full-bar">
         <Link class="btn" to={`relay${chosen.length ? `?channels=${encodeURIComponent(chosen.join(','))}` : ''}`}>
           <Icon name="back" size={18} />
-          {t.relay.exit}
+          <span class="words">{t.relay.exit}</span>
         </Link>
         <Button icon="minus" aria-label={t.relay.zoomOut} title={t.relay.zoomOut} onClick={() => setView((v) => zoom(v, 2))} />
         <Button icon="plus" aria-label={t.relay.zoomIn} title={t.relay.zoomIn} onClick={() => setView((v) => zoom(v, 0.5))} />
         <Fill />
-        <span class="faint small">{awake ? t.relay.awake : t.relay.notAwake}</span>
+        {!awake && <span class="soft small note">{t.relay.notAwake}</span>}
       </div>
     </main>
   );
@@ -94,7 +94,7 @@ function Fill() {
   if (!document.fullscreenEnabled) return null; // phones of one maker
   return (
     <Button icon="big" onClick={() => void (filled ? document.exitFullscreen() : document.documentElement.requestFullscreen()).catch(() => undefined)}>
-      {filled ? t.relay.fullOff : t.relay.fullOn}
+      <span class="words">{filled ? t.relay.fullOff : t.relay.fullOn}</span>
     </Button>
   );
 }

@@ -42,7 +42,7 @@ export function LiveCard({ channels, chosen, onChoose }: LiveCardProps) {
   return (
     <section class="card live-card" aria-labelledby="live">
       <div class="head">
-        <h2 id="live">{t.relay.live}</h2>
+        <h2 id="live">{t.relay.sends}</h2>
         <span class={`pill state-${shown}`} role="status">
           {t.relay.states[shown]}
         </span>

@@ -12,6 +12,7 @@ import { Channels } from './channels';
 import { LiveCard } from './graph';
 import { Public } from './public';
 import { Recordings } from './recordings';
+import { RelaySettings } from './settings';
 import { keyOf, root, type Channel, type Relay } from './types';
 
 const kept = 60; // figures of a curve
@@ -61,6 +62,7 @@ export function RelayPage() {
         <div class="columns">
           <Recordings list={relay.recordings ?? []} channels={list} onReplay={(channel) => choose([channel])} />
           <Public relay={relay} channels={list} onChange={load} />
+          <RelaySettings />
         </div>
       )}
       {relay && <Problems relay={relay} channels={list} />}

@@ -12,6 +12,7 @@ interface RecordingsProps {
 }
 
 const shown = 50; // the newest
+const speeds = [1, 10] as const;
 
 /** The files of the recorder: to keep, and to see again. */
 export function Recordings({ list, channels, onReplay }: RecordingsProps) {
@@ -45,12 +46,11 @@ function Row({ recording: r, name, onReplay }: { recording: Recording; name: str
         <span class="faint small num block">{t.relay.recordingOf(bytes(r.bytes), ago(r.began))}</span>
       </span>
       <span class="row wrap tight-row">
-        <Button small icon="play" busy={busy} title={t.relay.replayTerm} onClick={() => void run(1)}>
-          {t.relay.replay(1)}
-        </Button>
-        <Button small busy={busy} title={t.relay.replayTerm} onClick={() => void run(10)}>
-          {t.relay.replay(10)}
-        </Button>
+        {speeds.map((n) => (
+          <Button key={n} small icon="play" busy={busy} aria-label={t.relay.replay(n)} title={t.relay.replayTerm} onClick={() => void run(n)}>
+            {n}×
+          </Button>
+        ))}
         <a class="btn small" href={`${file}?format=csv`} download={r.file.replace(/ndjson$/, 'csv')} aria-label={t.relay.downloadCSV(name)}>
           CSV
         </a>
