@@ -28,6 +28,7 @@ type Conn struct {
 
 	// owned by the reader
 	small      [smallFrame]byte // the next frame, as far as it came, while there is no buffer
+	calm       bool             // that is likely to be a small one, and alone; see Rest
 	buffer     *buffer          // for a longer one; nil between messages
 	start, end int              // what of small or buffer is received and not yet taken
 	readErr    error
@@ -42,7 +43,7 @@ type Conn struct {
 const smallFrame = headerSize + aes.BlockSize
 
 func newConn(nc net.Conn, creds *credentials, id keys.DeviceID, key keys.PublicKey, pool *buffers) *Conn {
-	return &Conn{nc: nc, device: id, key: key, salt: creds.salt(), pool: pool, chains: newChains(creds)}
+	return &Conn{nc: nc, device: id, key: key, salt: creds.salt(), pool: pool, chains: newChains(creds), calm: true}
 }
 
 // Read blocks until the next message is here and returns it. The slice is valid until the next Read.
@@ -105,7 +106,7 @@ func (c *Conn) take() ([]byte, error) {
 	return received[headerSize : headerSize+n], nil
 }
 
-// fill reads once: at rest what is or begins a small frame, else the header, and then into the buffer, where more frames
+// fill reads once: after a rest what is or begins a small frame, else the header, and then into the buffer, where more frames
 // may come along. The buffer has room for the largest frame, so it never is full without holding a whole one.
 func (c *Conn) fill() error {
 	if c.start > 0 {
@@ -113,10 +114,11 @@ func (c *Conn) fill() error {
 		c.start = 0
 	}
 	space := c.small[:headerSize]
-	if c.chains.resting() {
+	if c.calm {
 		space = c.small[:]
 	}
 	if c.buffer == nil && c.end >= len(space) {
+		c.calm = false
 		c.buffer = c.pool.get()
 		copy(c.buffer.bytes, c.small[:c.end])
 	}
@@ -184,9 +186,9 @@ func (c *Conn) Write(msg []byte) error {
 	return c.writeErr
 }
 
-// Rest gives memory back until the next message; what a Conn needs besides is made again then. It is not called during Read or
-// Write.
-func (c *Conn) Rest() { c.chains.rest() }
+// Rest says that what comes next is likely to be a small message after a while, such as a ping: that then takes one read and no
+// buffer. It is not called during Read.
+func (c *Conn) Rest() { c.calm = true }
 
 // Close closes the connection. A Read or Write that waits returns.
 func (c *Conn) Close() error { return c.nc.Close() }

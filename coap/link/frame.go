@@ -8,7 +8,6 @@ import (
 	"errors"
 	"slices"
 	"sync"
-	"sync/atomic"
 )
 
 // A frame:
@@ -38,45 +37,30 @@ func maxFrame(configured int) int {
 // frameSize is the ciphertext length for a message of n bytes.
 func frameSize(n int) int { return n&^(aes.BlockSize-1) + aes.BlockSize }
 
-// chains are the two directions of a connection. The IV of the next frame is the first cipher block of this one. The key
-// schedule, half a kilobyte, is made when there is something to do and kept until rest; the CBC modes of crypto/cipher
-// would each copy it. One goroutine may open while another seals.
+// chains are the two directions of a connection. The IV of the next frame is the first cipher block of this one. They share the
+// key schedule, half a kilobyte, which the CBC modes of crypto/cipher would each copy. It is kept while nothing is said: to make
+// it for each ping would leave more garbage behind than all schedules take. One goroutine may open while another seals.
 type chains struct {
-	key     [16]byte
 	out, in [aes.BlockSize]byte // IV of the next frame
-	block   atomic.Pointer[cipher.Block]
+	block   cipher.Block
 }
 
 // newChains makes both directions.
 func newChains(creds *credentials) *chains {
-	iv := [aes.BlockSize]byte(creds.iv())
-	return &chains{key: [16]byte(creds.key()), out: iv, in: iv}
-}
-
-// aes returns the key schedule. Two goroutines may both make it; either is good.
-func (c *chains) aes() cipher.Block {
-	if b := c.block.Load(); b != nil {
-		return *b
-	}
-	b, err := aes.NewCipher(c.key[:])
+	block, err := aes.NewCipher(creds.key())
 	if err != nil {
 		panic(err) // the key always has 16 bytes
 	}
-	c.block.Store(&b)
-	return b
+	iv := [aes.BlockSize]byte(creds.iv())
+	return &chains{out: iv, in: iv, block: block}
 }
-
-// rest gives the key schedule back to the memory.
-func (c *chains) rest() { c.block.Store(nil) }
-
-func (c *chains) resting() bool { return c.block.Load() == nil }
 
 // seal encrypts whole blocks, at least one, in place.
 func (c *chains) seal(blocks []byte) {
-	block, last := c.aes(), c.out[:]
+	last := c.out[:]
 	for b := range slices.Chunk(blocks, aes.BlockSize) {
 		subtle.XORBytes(b, b, last)
-		block.Encrypt(b, b)
+		c.block.Encrypt(b, b)
 		last = b
 	}
 	copy(c.out[:], blocks)
@@ -84,14 +68,14 @@ func (c *chains) seal(blocks []byte) {
 
 // open decrypts whole blocks, at least one, in place and returns the message inside, or false if the padding is wrong.
 func (c *chains) open(blocks []byte) ([]byte, bool) {
-	block, next := c.aes(), [aes.BlockSize]byte(blocks)
+	next := [aes.BlockSize]byte(blocks)
 	for at := len(blocks) - aes.BlockSize; at > 0; at -= aes.BlockSize { // backwards: each needs the one before as it came
 		b := blocks[at : at+aes.BlockSize]
-		block.Decrypt(b, b)
+		c.block.Decrypt(b, b)
 		subtle.XORBytes(b, b, blocks[at-aes.BlockSize:at])
 	}
 	first := blocks[:aes.BlockSize]
-	block.Decrypt(first, first)
+	c.block.Decrypt(first, first)
 	subtle.XORBytes(first, first, c.in[:])
 	c.in = next
 	return unpad(blocks)
