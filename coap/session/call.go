@@ -19,13 +19,13 @@ func (s *Session) Call(now, deadline time.Time, function, argument string, done 
 		switch {
 		case !s.knowsFunction(function):
 			fail(cloud.Errorf("", cloud.NotExist, "Function %s not found", function))
-		case len(function) > s.limits.FunctionName:
-			fail(cloud.Errorf("", cloud.Invalid, "a function's name has at most %d bytes on this device", s.limits.FunctionName))
-		case len(argument) > s.limits.FunctionArg:
+		case len(function) > s.limits().FunctionName:
+			fail(cloud.Errorf("", cloud.Invalid, "a function's name has at most %d bytes on this device", s.limits().FunctionName))
+		case len(argument) > s.limits().FunctionArg:
 			// The device would call the function with a cut or an older argument.
-			fail(cloud.Errorf("", cloud.Invalid, "the argument has %d bytes, this device takes at most %d", len(argument), s.limits.FunctionArg))
+			fail(cloud.Errorf("", cloud.Invalid, "the argument has %d bytes, this device takes at most %d", len(argument), s.limits().FunctionArg))
 		case !s.fits(coap.FunctionMessage(0, 0, function, argument)):
-			fail(cloud.Errorf("", cloud.Invalid, "name and argument together are too long for this device, which takes messages of %d bytes", s.limits.MaxMessage))
+			fail(cloud.Errorf("", cloud.Invalid, "name and argument together are too long for this device, which takes messages of %d bytes", s.limits().MaxMessage))
 		default:
 			s.request(deadline, func(id uint16, token byte) coap.Message {
 				return coap.FunctionMessage(id, token, function, argument)
@@ -37,7 +37,7 @@ func (s *Session) Call(now, deadline time.Time, function, argument string, done 
 // fits reports whether the device takes a message of that length. One that is longer would make it disconnect.
 func (s *Session) fits(m coap.Message) bool {
 	b, err := m.Append(nil)
-	return err == nil && len(b) <= s.limits.MaxMessage
+	return err == nil && len(b) <= s.limits().MaxMessage
 }
 
 // onResult reads the separate 2.04 that carries a function's result.

@@ -166,7 +166,7 @@ func (p *Peer) arrive(ctx context.Context, h coap.Hello) {
 
 // knownHost returns the host of one of our addresses, "" when all that is known is that the socket listens on all of them.
 func knownHost(a net.Addr) string {
-	host := hostOf(a)
+	host := hostOf(a.String())
 	if ip, err := netip.ParseAddr(host); err == nil && ip.IsUnspecified() {
 		return ""
 	}

@@ -9,7 +9,7 @@ import (
 
 // claim gives the device to the user whose claim code it shows.
 func (d *Device) claim(code cloud.ClaimCode) {
-	if _, told := redeem(d.hub, d.registry, d.log(), code, d.link.DeviceID()); told {
+	if _, told := redeem(d.home.hub, d.home.registry, d.log(), code, d.link.DeviceID()); told {
 		d.session.Claimed()
 	}
 }

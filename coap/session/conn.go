@@ -20,12 +20,21 @@ func (d *Device) do(run command) error {
 	switch {
 	case d.closed != nil:
 		return cloud.E("", cloud.Offline, ErrClosed)
-	case len(d.inbox) >= inboxSize:
-		return cloud.Errorf("", cloud.Limited, "%d requests wait for this device", len(d.inbox))
+	case d.box != nil && len(d.box.inbox) >= inboxSize:
+		return cloud.Errorf("", cloud.Limited, "%d requests wait for this device", len(d.box.inbox))
 	}
-	d.inbox = append(d.inbox, run)
+	b := d.boxLocked()
+	b.inbox = append(b.inbox, run)
 	d.wakeLocked()
 	return nil
+}
+
+// boxLocked returns the box, to put something in.
+func (d *Device) boxLocked() *box {
+	if d.box == nil {
+		d.box = &box{}
+	}
+	return d.box
 }
 
 // owner is who steps a session: a Device or a Peer.
@@ -36,7 +45,17 @@ type owner interface {
 	ended() <-chan struct{}
 }
 
-func (d *Device) ended() <-chan struct{} { return d.gone }
+func (d *Device) ended() <-chan struct{} {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.gone == nil {
+		d.gone = make(chan struct{})
+		if d.closed != nil {
+			close(d.gone)
+		}
+	}
+	return d.gone
+}
 
 // ask runs a command that ends with an answer, and waits for it.
 func ask[T any](
@@ -125,10 +144,11 @@ func (d *Device) Ping(ctx context.Context) error {
 func (d *Device) Offer(ev *cloud.Event) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if len(d.events) >= eventQueue {
+	b := d.boxLocked()
+	if len(b.events) >= eventQueue {
 		return false
 	}
-	d.events = append(d.events, ev)
+	b.events = append(b.events, ev)
 	d.wakeLocked()
 	return true
 }
@@ -147,7 +167,9 @@ func (d *Device) Close(err error) {
 	}
 	if d.closed == nil {
 		d.closed = err
-		close(d.gone)
+		if d.gone != nil {
+			close(d.gone)
+		}
 	}
 	d.wakeLocked()
 }
@@ -160,17 +182,26 @@ func (d *Device) committed(p Published, err error) {
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	d.acks = append(d.acks, verdict{p.Message, err})
+	b := d.boxLocked()
+	b.acks = append(b.acks, verdict{p.Message, err})
 	d.wakeLocked()
 }
 
 // awaitRoom takes a place among the publishes that wait for the disk. It
 // blocks while all are taken, and with it the reading of the device's socket.
 func (d *Device) awaitRoom() bool {
+	if d.uncommitted == nil {
+		d.uncommitted = make(chan struct{}, maxUncommitted)
+	}
 	select {
 	case d.uncommitted <- struct{}{}:
 		return true
-	case <-d.gone:
+	default:
+	}
+	select {
+	case d.uncommitted <- struct{}{}:
+		return true
+	case <-d.ended():
 		return false
 	}
 }

@@ -35,13 +35,17 @@ const (
 
 // describing is what is known of the device's abilities, and the way to know more.
 type describing struct {
-	known abilities
-	askAt time.Time // when we ask for what is missing; zero: not planned
-	asked bool      // a request is under way
+	known     abilities
+	askAt     moment // when we ask for what is missing; never: not planned
+	metricsAt moment // when we ask for the diagnostics
+	asked     bool   // a request is under way
 
-	metricsAt time.Time // when we ask for the diagnostics; zero: never
+	arriving *arriving // a describe that the device sends by itself in blocks; nil: none
+}
 
-	blocks []byte // of a describe that the device sends by itself in blocks
+// arriving is the part of a describe that came.
+type arriving struct {
+	blocks []byte
 	next   uint32 // number of the block that comes next
 }
 
@@ -60,22 +64,22 @@ func (a *abilities) add(part coap.Describe) {
 }
 
 func (s *Session) describeAfterHello(now time.Time) {
-	s.describing = describing{askAt: now.Add(burstWait)}
+	s.describing = describing{askAt: s.at(now.Add(burstWait))}
 	if s.hello.Flags&coap.FlagDescribePush != 0 {
-		s.describing.askAt = now.Add(pushWait)
+		s.describing.askAt = s.at(now.Add(pushWait))
 	}
-	if s.cfg.Vitals > 0 && s.hello.Flags&coap.FlagDiagnostics != 0 {
-		s.describing.metricsAt = now.Add(metricsFirst)
+	if s.vitals > 0 && s.hello.Flags&coap.FlagDiagnostics != 0 {
+		s.describing.metricsAt = s.at(now.Add(metricsFirst))
 	}
 }
 
 // metricsTick asks for the diagnostics now and then: only they tell how many publishes the board itself refused.
 func (s *Session) metricsTick(now time.Time) {
 	d := &s.describing
-	if d.metricsAt.IsZero() || now.Before(d.metricsAt) {
+	if d.metricsAt == never || s.at(now) < d.metricsAt {
 		return
 	}
-	d.metricsAt = now.Add(s.vitalsEvery())
+	d.metricsAt = s.at(now.Add(s.vitalsEvery()))
 	s.Metrics(now, now.Add(describeWait), func(m coap.Metrics, err error) {
 		if err == nil {
 			s.effects = append(s.effects, Described{Describe: coap.Describe{HasMetrics: true, Metrics: m}})
@@ -86,17 +90,17 @@ func (s *Session) metricsTick(now time.Time) {
 // describeAfterBurst is called when the device asked for the time: old firmware is then done with its burst.
 func (s *Session) describeAfterBurst(now time.Time) {
 	d := &s.describing
-	if !d.askAt.IsZero() && s.hello.Flags&coap.FlagDescribePush == 0 && !d.asked {
-		d.askAt = now
+	if d.askAt != never && s.hello.Flags&coap.FlagDescribePush == 0 && !d.asked {
+		d.askAt = s.at(now)
 		s.describeTick(now)
 	}
 }
 
 func (s *Session) describeDeadline() time.Time {
 	d := &s.describing
-	next := d.metricsAt
-	if !d.asked && !d.askAt.IsZero() && (next.IsZero() || d.askAt.Before(next)) {
-		next = d.askAt
+	next := s.when(d.metricsAt)
+	if ask := s.when(d.askAt); !d.asked && d.askAt != never && (next.IsZero() || ask.Before(next)) {
+		next = ask
 	}
 	for _, w := range s.waiting {
 		if next.IsZero() || w.deadline.Before(next) {
@@ -110,10 +114,10 @@ func (s *Session) describeTick(now time.Time) {
 	s.expireWaiting(now)
 	s.metricsTick(now)
 	d := &s.describing
-	if d.askAt.IsZero() || now.Before(d.askAt) || d.asked {
+	if d.askAt == never || s.at(now) < d.askAt || d.asked {
 		return
 	}
-	d.askAt = time.Time{}
+	d.askAt = never
 	switch flags := s.missing(); {
 	case flags == 0:
 	case s.hello.Flags&coap.FlagDiagnostics == 0:
@@ -144,7 +148,7 @@ func (s *Session) askDescribe(now time.Time, flags byte) {
 	s.getDescribe(now, flags, nil, 0, coap.Block{SZX: 6}, func(now time.Time, part coap.Describe, err error) {
 		d.asked = false
 		if err != nil {
-			d.askAt = now.Add(describeRetry)
+			d.askAt = s.at(now.Add(describeRetry))
 			return
 		}
 		// A part that was asked for and not told does not exist.
@@ -152,7 +156,7 @@ func (s *Session) askDescribe(now time.Time, flags byte) {
 		part.HasSystem = part.HasSystem || flags&describeSystem != 0
 		s.learn(now, part)
 		if flags != 0 && s.missing() != 0 {
-			d.askAt = now
+			d.askAt = s.at(now)
 			s.describeTick(now)
 		}
 	})
@@ -241,19 +245,20 @@ func (s *Session) onDescribe(now time.Time, m coap.Message) error {
 	payload := slices.Clone(m.Payload) // what is parsed outlives the link's buffer
 	if b, ok := coap.Block1(m); ok {
 		if b.Num == 0 {
-			d.blocks, d.next = nil, 0
+			d.arriving = &arriving{}
 		}
-		if b.Num != d.next || len(d.blocks)+len(payload) > maxDescribe {
+		a := d.arriving
+		if a == nil || b.Num != a.next || len(a.blocks)+len(payload) > maxDescribe {
 			s.reply(m, coap.AckCode(m.ID, m.Token, codes.RequestEntityIncomplete))
 			return nil
 		}
-		d.blocks = append(d.blocks, payload...)
-		d.next++
+		a.blocks = append(a.blocks, payload...)
+		a.next++
 		if b.More {
 			s.reply(m, coap.Ack(m.ID))
 			return nil
 		}
-		payload, d.blocks, d.next = d.blocks, nil, 0
+		payload, d.arriving = a.blocks, nil
 	}
 	flags, _ := coap.DescribeFlags(m)
 	part, err := parseDescribe(m, flags, payload)

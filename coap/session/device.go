@@ -58,32 +58,40 @@ const (
 // A goroutine that once handled another message has a stack of 4 or 8 kB, and never less again; so after each such message
 // the device goes on in a fresh one of 2 kB.
 type Device struct {
-	link     Link
-	hub      *cloud.Hub
-	registry cloud.Registry
-	logger   *slog.Logger // of all devices; see log
-	begun    time.Time
-	heard    atomic.Int64 // nanoseconds from begun to the last message
-
-	uncommitted chan struct{} // a place for each publish that waits for the disk; when it is full the socket is not read
-	gone        chan struct{} // closed by Close
+	link  Link
+	home  *home
+	begun time.Time
+	heard atomic.Int64 // nanoseconds from begun to the last message
 
 	// Owned by the goroutine of Run.
-	session  *Session
-	presence *cloud.Presence // nil until Hello
-	waiting  bool            // Read is the next thing to do; see await
-	resting  bool            // the link has given its memory back, and nothing came since
-	active   time.Time       // when something happened last
-	calm     bool            // before that nothing did, for a while
-	stop     func() bool     // ends the wait for the context of Run
+	session     *Session
+	presence    *cloud.Presence // nil until Hello
+	uncommitted chan struct{}   // a place for each publish that waits for the disk; when it is full the socket is not read; nil: none yet
+	active      time.Duration   // from begun to when something happened last
+	calm        bool            // before that nothing did, for a while
+	waiting     bool            // Read is the next thing to do; see await
+	resting     bool            // the link has given its memory back, and nothing came since
 
 	mu      sync.Mutex
-	events  []*cloud.Event // from the Hub; beyond eventQueue an event is lost for this device and counted by the Hub
-	inbox   []command      // calls and the like; more than inboxSize are refused as Limited
-	acks    []verdict      // publishes that are committed or failed; bounded by uncommitted
-	woken   bool           // something waits; Read must not begin
-	reading bool           // Run is in Read
-	closed  error          // why, once Close was called
+	box     *box          // what others have for the device; nil: nothing
+	woken   bool          // something waits; Read must not begin
+	reading bool          // Run is in Read
+	closed  error         // why, once Close was called
+	gone    chan struct{} // closed by Close; made for the first who waits for that
+}
+
+// home is what the devices of a Server have in common.
+type home struct {
+	hub      *cloud.Hub
+	registry cloud.Registry
+	logger   *slog.Logger // see Device.log
+}
+
+// box holds what others have for a device. It is made when there is something.
+type box struct {
+	events []*cloud.Event // from the Hub; beyond eventQueue an event is lost for this device and counted by the Hub
+	inbox  []command      // calls and the like; more than inboxSize are refused as Limited
+	acks   []verdict      // publishes that are committed or failed; bounded by uncommitted
 }
 
 // command is something to do on the device's goroutine.
@@ -97,27 +105,26 @@ type verdict struct {
 
 // NewDevice returns the connection of a device that ended its handshake. Run makes it live.
 func NewDevice(l Link, hub *cloud.Hub, registry cloud.Registry, logger *slog.Logger) *Device {
-	record, _ := registry.Device(l.DeviceID())
-	now := time.Now()
-	d := &Device{
-		link: l, hub: hub, registry: registry, active: now,
-		logger: logger, uncommitted: make(chan struct{}, maxUncommitted), gone: make(chan struct{}), begun: now,
-	}
-	d.session = New(now, Config{
-		Device: l.DeviceID(), Name: record.Name, IP: hostOf(l.RemoteAddr()),
-		Clock: hub.Clock().Now, Vitals: vitalsEvery,
-	})
+	return (&home{hub: hub, registry: registry, logger: logger}).device(l)
+}
+
+// device is NewDevice. What the session is to know of the address it learns when the device says Hello.
+func (h *home) device(l Link) *Device {
+	record, _ := h.registry.Device(l.DeviceID())
+	d := &Device{link: l, home: h, begun: time.Now()}
+	d.session = New(d.begun, Config{Device: l.DeviceID(), Name: record.Name, Clock: h.now, Vitals: vitalsEvery})
 	return d
 }
 
 // log returns the logger that names the device. It is made when there is something to say: most devices are
 // connected for weeks and say nothing.
-func (d *Device) log() *slog.Logger { return d.logger.With("device", d.link.DeviceID().String()) }
+func (d *Device) log() *slog.Logger { return d.home.logger.With("device", d.link.DeviceID().String()) }
 
-func hostOf(a net.Addr) string {
-	host, _, err := net.SplitHostPort(a.String())
+// hostOf returns a part of the address, or all of it.
+func hostOf(address string) string {
+	host, _, err := net.SplitHostPort(address)
 	if err != nil {
-		return a.String()
+		return address
 	}
 	return host
 }
@@ -125,23 +132,21 @@ func hostOf(a net.Addr) string {
 // Run talks to the device until the connection ends, Close is called or ctx
 // ends, and returns the reason. It blocks, and must be called once.
 func (d *Device) Run(ctx context.Context) error {
+	stop := context.AfterFunc(ctx, func() { d.Close(context.Cause(ctx)) })
+	defer stop()
 	ended := make(chan error, 1)
 	d.run(ctx, func(f func()) { go f() }, func(err error) { ended <- err })
 	return <-ended
 }
 
 // run is Run that returns when the device rests, and goes on by then in a goroutine that it has started. In the end, the last of
-// them calls ended.
+// them calls ended. Who ends ctx closes the device.
 func (d *Device) run(ctx context.Context, start func(func()), ended func(error)) {
-	if d.stop == nil {
-		d.stop = context.AfterFunc(ctx, func() { d.Close(context.Cause(ctx)) })
-	}
 	err := d.guard(ctx)
 	if err == errResting {
 		start(func() { d.run(ctx, start, ended) })
 		return
 	}
-	d.stop()
 	d.end(err)
 	ended(err)
 }
@@ -188,7 +193,7 @@ func (d *Device) loop(ctx context.Context) error {
 
 // show logs a message, where the owner wants to see each.
 func (d *Device) show(direction string, message []byte) {
-	if !d.logger.Enabled(context.Background(), slog.LevelDebug) {
+	if !d.home.logger.Enabled(context.Background(), slog.LevelDebug) {
 		return
 	}
 	if m, err := coap.Parse(message); err == nil {
@@ -208,7 +213,7 @@ func (d *Device) step(ctx context.Context) error {
 	if err := d.settle(ctx, now); err != nil {
 		return err
 	}
-	d.resting = d.calm || now.Sub(d.active) >= restAfterTCP
+	d.resting = d.calm || now.Sub(d.begun)-d.active >= restAfterTCP
 	if d.calm = false; d.resting {
 		d.link.Rest()
 	}
@@ -286,7 +291,7 @@ func (d *Device) await() bool {
 	if d.resting {
 		until = together(until)
 	} else {
-		until = earlier(until, d.active.Add(restAfterTCP))
+		until = earlier(until, d.begun.Add(d.active+restAfterTCP))
 	}
 	d.link.SetReadDeadline(until)
 	return true
@@ -300,8 +305,9 @@ func together(t time.Time) time.Time {
 
 // stir notes that something happened.
 func (d *Device) stir(now time.Time) {
-	d.calm = now.Sub(d.active) >= restAfterTCP
-	d.active = now
+	since := now.Sub(d.begun)
+	d.calm = since-d.active >= restAfterTCP
+	d.active = since
 }
 
 // wakeLocked ends the wait in Read, or keeps it from beginning.
@@ -315,23 +321,25 @@ func (d *Device) wakeLocked() {
 // drain runs what the inbox holds and hands the session its events.
 func (d *Device) drain(now time.Time) error {
 	d.mu.Lock()
-	commands, acks, events, closed := d.inbox, d.acks, d.events, d.closed
-	d.inbox, d.acks, d.events, d.woken = nil, nil, nil, false
-	d.mu.Unlock()
-	if len(commands)+len(acks)+len(events) > 0 {
+	var full box
+	if d.box != nil {
+		full = *d.box
 		d.stir(now)
 	}
-	for _, a := range acks {
+	closed := d.closed
+	d.box, d.woken = nil, false
+	d.mu.Unlock()
+	for _, a := range full.acks {
 		d.session.Acknowledge(a.message, a.err)
 	}
 	if closed != nil {
 		d.flush() // what is committed is acknowledged, if the device still listens
 		return closed
 	}
-	for _, run := range commands {
+	for _, run := range full.inbox {
 		run(now)
 	}
-	for _, ev := range events {
+	for _, ev := range full.events {
 		if !d.session.Send(ev) {
 			d.log().Debug("event not sent to device", "event", ev)
 		}
@@ -392,7 +400,7 @@ func (d *Device) end(err error) {
 // record returns what the registry knows of the device. It is not kept: that would be half of what a device costs
 // that is only connected.
 func (d *Device) record() cloud.Device {
-	r, _ := d.registry.Device(d.link.DeviceID())
+	r, _ := d.home.registry.Device(d.link.DeviceID())
 	return r
 }
 
@@ -404,11 +412,14 @@ func (d *Device) keep(change func(*cloud.Device)) {
 }
 
 func (d *Device) update(change func(*cloud.Device)) (cloud.Device, error) {
-	return d.registry.NoteDevice(d.link.DeviceID(), change)
+	return d.home.registry.NoteDevice(d.link.DeviceID(), change)
 }
 
 // LastHeard implements cloud.Conn.
 func (d *Device) LastHeard() time.Time {
 	ago := time.Since(d.begun) - time.Duration(d.heard.Load())
-	return d.hub.Clock().Now().Add(-ago)
+	return d.home.now().Add(-ago)
 }
+
+// now is the cloud's time.
+func (h *home) now() time.Time { return h.hub.Clock().Now() }

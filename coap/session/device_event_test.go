@@ -127,7 +127,7 @@ func TestEventsThatNeverPauseDoNotKeepTheDeviceFromItsLink(t *testing.T) {
 		defer far.Close()
 		d := NewDevice(&pipe{Conn: near, id: theID}, s.hub, s.registry, s.logger())
 		offered := 0
-		d.logger = slog.New(onLog(func() { // each event that is not sent is followed by another
+		d.home.logger = slog.New(onLog(func() { // each event that is not sent is followed by another
 			if offered++; offered < 10*eventQueue {
 				d.Offer(&cloud.Event{Name: "n"})
 			}

@@ -41,7 +41,8 @@ func (d *Device) arrive(ctx context.Context, h coap.Hello) error {
 		}
 		return nil
 	}
-	address, ours := d.link.RemoteAddr().String(), hostOf(d.link.LocalAddr())
+	address, ours := d.link.RemoteAddr().String(), hostOf(d.link.LocalAddr().String())
+	d.session.Locate(hostOf(address))
 	record, err := d.update(func(r *cloud.Device) {
 		recordHello(r, h)
 		r.LastHandshake, r.LastHeard, r.LastAddress = d.LastHeard(), d.LastHeard(), address
@@ -55,7 +56,7 @@ func (d *Device) arrive(ctx context.Context, h coap.Hello) error {
 		d.log().Warn("device's record not stored", "err", err)
 		record = d.record()
 	}
-	d.presence = d.hub.Arrive(ctx, cloud.Arrival{Conn: d, Device: record, Address: address, Begun: d.begun})
+	d.presence = d.home.hub.Arrive(ctx, cloud.Arrival{Conn: d, Device: record, Address: address, Begun: d.begun})
 	d.log().Info("device online", "address", address, "platform", cloud.PlatformName(record.PlatformID),
 		"system", record.SystemVersion)
 	return nil

@@ -53,9 +53,9 @@ func (s *Session) answerSystem(ev coap.Event) bool {
 	}
 	switch what {
 	case "device/name":
-		s.tell(ev.Name, s.cfg.Name)
+		s.tell(ev.Name, s.name)
 	case "device/ip":
-		s.tell(ev.Name, s.cfg.IP)
+		s.tell(ev.Name, s.ip)
 	case "device/random":
 		s.tell(ev.Name, randomText())
 	case "device/claim/code":
@@ -83,7 +83,7 @@ func (s *Session) tell(name, data string) {
 // Send sends an event to the device. It returns false when the device cannot
 // take one of that size, or has not said Hello.
 func (s *Session) Send(ev *cloud.Event) bool {
-	if !s.greeted || len(ev.Data) > s.limits.EventToIt || len(ev.Name) > s.limits.EventName {
+	if !s.greeted || len(ev.Data) > s.limits().EventToIt || len(ev.Name) > s.limits().EventName {
 		return false
 	}
 	out := coap.Event{

@@ -238,8 +238,8 @@ func TestEventToTheDeviceKeepsToTheLimitsOfTheGeneration(t *testing.T) {
 			t.Errorf("platform %d: the longest that fits is not sent", c.hello.PlatformID)
 		}
 		m := d.request()
-		if b, _ := m.Append(nil); len(b) > d.s.limits.MaxMessage {
-			t.Errorf("a message of %d bytes, the device takes %d", len(b), d.s.limits.MaxMessage)
+		if b, _ := m.Append(nil); len(b) > d.s.limits().MaxMessage {
+			t.Errorf("a message of %d bytes, the device takes %d", len(b), d.s.limits().MaxMessage)
 		}
 		if d.offer(cloud.Event{Name: name + "n", Data: data, TTL: 3600}) || d.offer(cloud.Event{Name: name, Data: append(data, 'd'), TTL: 3600}) {
 			t.Errorf("platform %d: what is too long is sent", c.hello.PlatformID)

@@ -19,8 +19,8 @@ func (s *Session) onHello(now time.Time, m coap.Message) error {
 	if err != nil {
 		return fmt.Errorf("hello: %w", err)
 	}
-	if h.DeviceID != nil && string(h.DeviceID) != string(s.cfg.Device[:]) {
-		return fmt.Errorf("hello names the device id %x, the handshake proved %s", h.DeviceID, s.cfg.Device)
+	if h.DeviceID != nil && string(h.DeviceID) != string(s.device[:]) {
+		return fmt.Errorf("hello names the device id %x, the handshake proved %s", h.DeviceID, s.device)
 	}
 	s.welcome(now, m, h)
 	return nil
@@ -37,7 +37,6 @@ func (s *Session) welcome(now time.Time, m coap.Message, h coap.Hello) {
 	}
 	s.send(coap.HelloMessage(coap.NonConfirmable, s.id(), helloAnswer[:]))
 	s.hello, s.greeted = h, true
-	s.limits = coap.LimitsFor(h, s.udp != nil)
 	s.subs = nil // the device sends its whole set again
 	s.describeAfterHello(now)
 	s.effects = append(s.effects, Arrived{Hello: h})
@@ -51,3 +50,6 @@ func (s *Session) welcome(now time.Time, m coap.Message, h coap.Hello) {
 func (s *Session) systemAtLeast(version uint16) bool {
 	return s.hello.HasSystem && s.hello.SystemVersion >= version
 }
+
+// limits are what the device takes; it has said Hello.
+func (s *Session) limits() coap.Limits { return coap.LimitsFor(s.hello, s.udp != nil) }

@@ -38,12 +38,18 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 	var all sync.WaitGroup
 	defer all.Wait()
 	devices, disconnect := context.WithCancelCause(context.WithoutCancel(ctx))
-	defer disconnect(ErrStopping)
-	stop := context.AfterFunc(ctx, func() {
+	var online crowd
+	leave := func() {
 		disconnect(ErrStopping)
+		online.close(ErrStopping)
+	}
+	defer leave()
+	stop := context.AfterFunc(ctx, func() {
+		leave()
 		ln.Close()
 	})
 	defer stop()
+	h := &home{hub: s.Hub, registry: s.Registry, logger: s.Logger}
 
 	places := make(chan struct{}, maxHandshakes)
 	for {
@@ -71,7 +77,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 			}
 			// On a goroutine of its own, with a stack that the handshake has not made
 			// large: it is most of what a device costs that is only connected.
-			all.Go(func() { s.serve(devices, l, all.Go) })
+			all.Go(func() { s.serve(devices, h.device(l), &online, all.Go) })
 		})
 	}
 }
@@ -93,9 +99,12 @@ func (s *Server) accept(ctx context.Context, ln net.Listener) (net.Conn, error) 
 }
 
 // serve talks to a device until its connection ends, in this goroutine and then in others that it starts.
-func (s *Server) serve(ctx context.Context, l Link, start func(func())) {
-	d := NewDevice(l, s.Hub, s.Registry, s.Logger)
-	d.run(ctx, start, func(err error) { s.ended(d, err) })
+func (s *Server) serve(ctx context.Context, d *Device, among *crowd, start func(func())) {
+	among.join(d)
+	d.run(ctx, start, func(err error) {
+		among.leave(d)
+		s.ended(d, err)
+	})
 }
 
 // ended says in the log why a connection ended, and on the list of knocks when the device never got online.

@@ -42,12 +42,13 @@ type Config struct {
 
 // Session is the conversation with one device. The zero value is not usable; see New.
 type Session struct {
-	cfg Config
-
-	hello   coap.Hello
-	greeted bool
-	closed  bool
-	limits  coap.Limits
+	device   keys.DeviceID
+	greeted  bool
+	closed   bool
+	name, ip string
+	clock    func() time.Time // nil: the time of the step
+	vitals   time.Duration
+	hello    coap.Hello
 
 	udp *reliability // nil on TCP
 
@@ -57,8 +58,8 @@ type Session struct {
 	subs       []coap.Subscription
 
 	started time.Time
-	heard   time.Time // last message from the device
-	pinged  time.Time // our last ping; zero: heard since
+	heard   moment // last message from the device
+	pinged  moment // our last ping; never: heard since
 
 	outbox  [][]byte
 	effects []Effect
@@ -123,10 +124,9 @@ func New(now time.Time, cfg Config) *Session {
 	if _, err := io.ReadFull(cfg.Rand, first[:]); err != nil {
 		panic("session: no randomness: " + err.Error()) // crypto/rand never fails
 	}
-	cfg.Rand = nil // it has done its part
-	s := &Session{cfg: cfg, started: now, heard: now}
+	s := &Session{device: cfg.Device, name: cfg.Name, ip: cfg.IP, clock: cfg.Clock, vitals: cfg.Vitals, started: now, heard: outset}
 	if cfg.UDP {
-		s.udp = &reliability{}
+		s.udp = &reliability{ask: cfg.Known}
 	}
 	s.nextID, s.nextToken = binary.BigEndian.Uint16(first[:]), first[2]
 	return s
@@ -156,9 +156,9 @@ func (s *Session) Receive(now time.Time, b []byte) error {
 	}
 	kind := m.Kind(coap.FromDevice)
 	if s.udp != nil {
-		s.udp.observe(now.Sub(s.heard), kind == coap.KindPing)
+		s.udp.observe(s.quiet(now), kind == coap.KindPing)
 	}
-	s.heard, s.pinged = now, time.Time{}
+	s.heard, s.pinged = s.at(now), never
 	s.answerPings()
 	if s.udp != nil && !s.greeted {
 		return s.beforeHello(now, kind, m)
@@ -236,11 +236,11 @@ func (s *Session) Tick(now time.Time) error {
 		}
 		return nil
 	}
-	silence := now.Sub(s.heard)
+	silence := s.quiet(now)
 	if silence >= deadLimit {
 		return ErrSilent
 	}
-	if silence >= quietLimit && s.pinged.IsZero() {
+	if silence >= quietLimit && s.pinged == never {
 		s.ping(now)
 	}
 	s.describeTick(now)
@@ -256,9 +256,10 @@ func (s *Session) Deadline() time.Time {
 	if !s.greeted {
 		return s.started.Add(helloTimeout)
 	}
-	next := s.heard.Add(deadLimit)
-	if s.pinged.IsZero() {
-		next = s.heard.Add(quietLimit)
+	heard := s.when(s.heard)
+	next := heard.Add(deadLimit)
+	if s.pinged == never {
+		next = heard.Add(quietLimit)
 	}
 	next = earlier(next, s.describeDeadline())
 	return earlier(next, s.exchangeDeadline())
@@ -284,4 +285,7 @@ func (s *Session) Close(err error) {
 }
 
 // Rename tells the session the device's name.
-func (s *Session) Rename(name string) { s.cfg.Name = name }
+func (s *Session) Rename(name string) { s.name = name }
+
+// Locate tells the session the address from which the device comes.
+func (s *Session) Locate(ip string) { s.ip = ip }

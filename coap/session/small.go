@@ -19,8 +19,8 @@ func (s *Session) onTime(now time.Time, m coap.Message) error {
 
 func (s *Session) tellTime(now time.Time, m coap.Message) {
 	clock := now
-	if s.cfg.Clock != nil {
-		clock = s.cfg.Clock()
+	if s.clock != nil {
+		clock = s.clock()
 	}
 	answer := coap.TimeResponse(m.ID, 0, uint32(clock.Unix()))
 	answer.Token = m.Token
@@ -31,13 +31,13 @@ func (s *Session) tellTime(now time.Time, m coap.Message) {
 // of any kind, or with an Offline error when the session ends first.
 func (s *Session) Ping(now time.Time, done func(error)) {
 	s.pings = append(s.pings, done)
-	if s.pinged.IsZero() {
+	if s.pinged == never {
 		s.ping(now)
 	}
 }
 
 func (s *Session) ping(now time.Time) {
-	s.pinged = now
+	s.pinged = s.at(now)
 	s.send(coap.Ping(s.id()))
 }
 
@@ -47,7 +47,7 @@ func (s *Session) Pong(now time.Time, b []byte) bool {
 	if s.udp != nil || !s.greeted || len(s.pings) > 0 || !coap.Pong(b) {
 		return false
 	}
-	s.heard, s.pinged = now, time.Time{}
+	s.heard, s.pinged = s.at(now), never
 	return true
 }
 

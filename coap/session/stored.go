@@ -45,7 +45,7 @@ type stored struct {
 func (s *Session) Stored() []byte {
 	known := &s.describing.known
 	b, err := json.Marshal(stored{
-		Device: s.cfg.Device, Hello: s.hello, Subs: s.subs, KeepAlive: s.udp.keepAlive,
+		Device: s.device, Hello: s.hello, Subs: s.subs, KeepAlive: s.udp.keepAlive,
 		Application: known.application, System: known.system, Functions: known.functions, Variables: known.variables,
 	})
 	if err != nil {
@@ -97,11 +97,10 @@ func Resume(now time.Time, cfg Config, storedSession, counters []byte) (*Session
 		s.answers.ring = append(s.answers.ring, seenID{id: binary.BigEndian.Uint16(c), code: c[2], reply: acknowledged})
 	}
 	s.hello, s.greeted, s.subs = st.Hello, true, st.Subs
-	s.limits = coap.LimitsFor(st.Hello, true)
 	s.describing.known = abilities{application: st.Application, system: st.System, functions: st.Functions, variables: st.Variables}
 	s.udp.keepAlive, s.udp.away, s.udp.left = st.KeepAlive, true, counters[1]&flagAway != 0
 	if s.missing() != 0 {
-		s.describing.askAt = now
+		s.describing.askAt = s.at(now)
 	}
 	return s, nil
 }
@@ -118,4 +117,4 @@ func (s *Session) Nudge() {
 func (s *Session) Subscriptions() []coap.Subscription { return s.subs }
 
 // Device returns the id of the device; zero, on UDP, before it was admitted.
-func (s *Session) Device() keys.DeviceID { return s.cfg.Device }
+func (s *Session) Device() keys.DeviceID { return s.device }

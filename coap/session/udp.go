@@ -52,7 +52,8 @@ type reliability struct {
 	events    []coap.Message // not sent yet; see eventsWaiting
 	asking    coap.Message   // the Hello that waits for Admit or Refuse
 	hello     *coap.Hello    // what it says; nil: none waits
-	known     *bool          // what Config.Known said; nil: not asked
+	ask       func() bool    // Config.Known
+	known     *bool          // what it said; nil: not asked
 	refused   time.Time      // when the last Hello was refused
 	keepAlive time.Duration  // how long the device may be silent
 	away      bool           // it said goodbye, or did not answer
@@ -114,7 +115,7 @@ func (s *Session) beforeHello(now time.Time, kind coap.Kind, m coap.Message) err
 
 func (s *Session) isKnown() bool {
 	if s.udp.known == nil {
-		known := s.cfg.Known != nil && s.cfg.Known()
+		known := s.udp.ask != nil && s.udp.ask()
 		s.udp.known = &known
 	}
 	return *s.udp.known
@@ -125,8 +126,8 @@ func (s *Session) Admit(now time.Time, cfg Config) {
 	if s.udp.hello == nil {
 		return
 	}
-	s.cfg.Device, s.cfg.Name, s.cfg.IP = cfg.Device, cfg.Name, cfg.IP
-	s.cfg.Known = nil // nobody asks any more
+	s.device, s.name, s.ip = cfg.Device, cfg.Name, cfg.IP
+	s.udp.ask = nil // nobody does any more
 	h := *s.udp.hello
 	s.udp.hello = nil
 	s.welcome(now, s.udp.asking, h)
@@ -135,7 +136,7 @@ func (s *Session) Admit(now time.Time, cfg Config) {
 // Refuse leaves the device of the last Asked without an answer. It says Hello again, and may be admitted then.
 func (s *Session) Refuse() {
 	s.udp.hello = nil
-	s.udp.refused = s.heard
+	s.udp.refused = s.when(s.heard)
 	s.answers.forget(s.udp.asking.ID)
 }
 
@@ -166,9 +167,9 @@ func isCellular(platform uint16) bool {
 // vitalsEvery is how often a device is asked for its diagnostics: rarely where every byte is paid for.
 func (s *Session) vitalsEvery() time.Duration {
 	if s.udp != nil && isCellular(s.hello.PlatformID) {
-		return 24 * s.cfg.Vitals
+		return 24 * s.vitals
 	}
-	return s.cfg.Vitals
+	return s.vitals
 }
 
 // observe learns a keep-alive interval that an application has chosen: the device pinged, or came back,
@@ -246,7 +247,7 @@ func (s *Session) tickUDP(now time.Time) error {
 		s.expire(now) // tokens that are reserved
 		return nil
 	}
-	if s.toAsk() && now.Sub(s.heard) >= s.silence() {
+	if s.toAsk() && s.quiet(now) >= s.silence() {
 		s.ping(now)
 	}
 	s.describeTick(now)
@@ -256,7 +257,7 @@ func (s *Session) tickUDP(now time.Time) error {
 }
 
 // toAsk reports whether a ping is the way to know that a silent device is there: nothing else is under way.
-func (s *Session) toAsk() bool { return s.pinged.IsZero() && len(s.udp.unacked) == 0 }
+func (s *Session) toAsk() bool { return s.pinged == never && len(s.udp.unacked) == 0 }
 
 // silence is how long a device may say nothing before it is asked.
 func (s *Session) silence() time.Duration { return s.udp.keepAlive * 3 / 2 }
@@ -295,7 +296,7 @@ func (s *Session) giveUp(now time.Time, u unacked) {
 		s.end(e, now.Add(lateFor))
 		e.fail(cloud.Errorf("", cloud.Timeout, "the device did not acknowledge the request"))
 	}
-	if !s.heard.After(u.first) && !s.udp.away {
+	if !s.when(s.heard).After(u.first) && !s.udp.away {
 		s.leave()
 		s.effects = append(s.effects, Silent{})
 	}
@@ -314,7 +315,7 @@ func (s *Session) returns(m coap.Message) {
 func (s *Session) leave() {
 	s.udp.away = true
 	s.udp.unacked, s.udp.events = nil, nil
-	s.pinged = time.Time{}
+	s.pinged = never
 	s.failAll(cloud.Errorf("", cloud.Offline, "the device does not answer"))
 }
 
@@ -322,7 +323,7 @@ func (s *Session) leave() {
 func (s *Session) deadlineUDP() time.Time {
 	if !s.greeted {
 		if s.udp.known != nil && *s.udp.known {
-			return s.heard.Add(knownLimit)
+			return s.when(s.heard).Add(knownLimit)
 		}
 		return s.started.Add(anonymousLimit)
 	}
@@ -331,13 +332,13 @@ func (s *Session) deadlineUDP() time.Time {
 		return next
 	}
 	if s.toAsk() {
-		next = sooner(next, s.heard.Add(s.silence()))
+		next = sooner(next, s.when(s.heard).Add(s.silence()))
 	}
 	next = sooner(next, s.describeDeadline())
 	for i := range s.udp.unacked {
 		u := &s.udp.unacked[i]
 		if u.again.IsZero() {
-			return s.heard // at once: its time is set in Tick
+			return s.when(s.heard) // at once: its time is set in Tick
 		}
 		next = sooner(next, u.again)
 	}

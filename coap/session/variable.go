@@ -16,8 +16,8 @@ func (s *Session) Variable(now, deadline time.Time, name string, done func(any, 
 		switch {
 		case !ok: // asking would make old firmware read address 0
 			fail(cloud.Errorf("", cloud.NotExist, "Variable not found"))
-		case len(name) > s.limits.VariableName:
-			fail(cloud.Errorf("", cloud.Invalid, "a variable's name has at most %d bytes on this device", s.limits.VariableName))
+		case len(name) > s.limits().VariableName:
+			fail(cloud.Errorf("", cloud.Invalid, "a variable's name has at most %d bytes on this device", s.limits().VariableName))
 		default:
 			s.request(deadline, func(id uint16, token byte) coap.Message {
 				return coap.VariableMessage(id, token, name)
