@@ -182,7 +182,7 @@ func (h *Hub) offer(s *Subscription, ev *Event) {
 	s.lost.Add(1)
 	h.lost.Add(1)
 	if m := h.meters[ev.Device]; m != nil {
-		m.lost++
+		m.troubles().lost++
 	}
 }
 

@@ -26,7 +26,7 @@ type Presence struct {
 	id      keys.DeviceID
 	conn    Conn
 	address string
-	since   time.Time
+	since   int64 // in Unix nanoseconds, which take a third of a time.Time
 	begun   time.Time
 	meter   *meter
 
@@ -56,7 +56,7 @@ var ErrReplaced = errors.New("the device connected again")
 // published. It blocks while the log's queue is full.
 func (h *Hub) Arrive(ctx context.Context, a Arrival) *Presence {
 	p := &Presence{
-		hub: h, id: a.Device.ID, conn: a.Conn, address: a.Address, since: h.clock.Now(), begun: a.Begun,
+		hub: h, id: a.Device.ID, conn: a.Conn, address: a.Address, since: h.clock.Now().UnixNano(), begun: a.Begun,
 	}
 	p.belong(a.Device)
 	h.mu.Lock()
@@ -71,7 +71,8 @@ func (h *Hub) Arrive(ctx context.Context, a Arrival) *Presence {
 	h.online[p.id] = p
 	statuses := []Event{statusOf(p, "online")}
 	if old != nil {
-		p.meter.replaced, p.meter.rival = p.meter.replaced+1, old.address
+		t := p.meter.troubles()
+		t.replaced, t.rival = t.replaced+1, old.address
 		old.leaveLocked()
 		statuses = []Event{statusOf(old, "offline"), statuses[0]}
 	}
@@ -245,9 +246,10 @@ const warnEvery = time.Hour
 func (h *Hub) limited(ctx context.Context, p *Presence, policy Policy) {
 	h.mu.Lock()
 	now := time.Now()
-	told := now.Sub(p.meter.warnedAt) < warnEvery
+	t := p.meter.troubles()
+	told := now.Sub(t.warnedAt) < warnEvery
 	if !told {
-		p.meter.warnedAt = now
+		t.warnedAt = now
 	}
 	owner, member := p.owner, p.member
 	h.mu.Unlock()
@@ -290,12 +292,14 @@ func (h *Hub) Status(id keys.DeviceID) Status {
 	h.mu.Lock()
 	var s Status
 	if m := h.meters[id]; m != nil {
-		s.Events, s.Throttled, s.Limited, s.Lost = m.events, m.throttled, m.limited, m.lost
-		s.Replaced, s.Rival = m.replaced, m.rival
+		s.Events, s.Throttled = m.events, m.throttled
+		if t := m.trouble; t != nil {
+			s.Limited, s.Lost, s.Replaced, s.Rival = t.limited, t.lost, t.replaced, t.rival
+		}
 	}
 	p := h.online[id]
 	if p != nil {
-		s.Online, s.Since, s.Address, s.Missed = true, p.since, p.address, p.missed
+		s.Online, s.Since, s.Address, s.Missed = true, time.Unix(0, p.since).UTC(), p.address, p.missed
 		if p.sub != nil {
 			s.Missed += p.sub.Lost()
 		}
@@ -419,15 +423,28 @@ type meter struct {
 	own     *Policy // the device's own policy, nil: the server's for devices
 	limiter limiter
 
-	vitals    measured
+	vitals    *measured // nil: nothing was told
 	events    uint64
 	throttled uint64 // as of its last vitals
-	limited   uint64
-	lost      uint64
-	warnedAt  time.Time // when the owner was last told of the limit
+	trouble   *trouble
+}
+
+// trouble is what few devices have. The zero value is none.
+type trouble struct {
+	limited  uint64
+	lost     uint64
+	warnedAt time.Time // when the owner was last told of the limit
 
 	replaced uint64 // connections whose place a newer one took while they were open
 	rival    string // the address of the last of them
+}
+
+// troubles returns the device's trouble, to add to it.
+func (m *meter) troubles() *trouble {
+	if m.trouble == nil {
+		m.trouble = &trouble{}
+	}
+	return m.trouble
 }
 
 func (m *meter) set(general Policy) {
@@ -470,7 +487,7 @@ func (h *Hub) limitLocked(p *Presence, now time.Time) (action Action, policy Pol
 		}
 	}
 	if action != "" {
-		p.meter.limited++
+		p.meter.troubles().limited++
 		h.dropped.Add(1)
 	}
 	return action, policy

@@ -25,14 +25,14 @@ const EventVitals = "spark/device/diagnostics/update"
 // measured is Vitals in a small form, as each device that is online has some: devices tell the same figures, so they share the
 // names, each on a line.
 type measured struct {
-	at     time.Time // zero: nothing was told
+	at     time.Time
 	names  unique.Handle[string]
 	values []float64
 }
 
-func measure(at time.Time, figures map[string]float64) measured {
+func measure(at time.Time, figures map[string]float64) *measured {
 	names := slices.Sorted(maps.Keys(figures))
-	m := measured{at: at, names: unique.Make(strings.Join(names, "\n")), values: make([]float64, len(names))}
+	m := &measured{at: at, names: unique.Make(strings.Join(names, "\n")), values: make([]float64, len(names))}
 	for i, name := range names {
 		m.values[i] = figures[name]
 	}
@@ -65,7 +65,7 @@ func (h *Hub) Vitals(id keys.DeviceID) (Vitals, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	m := h.meters[id]
-	if m == nil || m.vitals.at.IsZero() {
+	if m == nil || m.vitals == nil {
 		return Vitals{}, false
 	}
 	return Vitals{At: m.vitals.at, Figures: maps.Collect(m.vitals.all)}, true
@@ -75,7 +75,7 @@ func (h *Hub) Vitals(id keys.DeviceID) (Vitals, bool) {
 func (h *Hub) Vital(id keys.DeviceID, name string) (float64, bool) {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	if m := h.meters[id]; m != nil {
+	if m := h.meters[id]; m != nil && m.vitals != nil {
 		for known, value := range m.vitals.all {
 			if known == name {
 				return value, true

@@ -6,6 +6,7 @@ import (
 
 	"github.com/plgd-dev/go-coap/v3/message/codes"
 
+	"localcloud/cloud"
 	"localcloud/coap"
 )
 
@@ -31,8 +32,8 @@ func (s *Session) onSubscribe(m coap.Message) error {
 	if s.systemAtLeast(firstWithFormats) {
 		sub.MyDevices = true // no query is sent any more: all are "own devices"
 	}
-	if slices.Contains(s.subs, sub) {
-		return nil
+	if cloud.IsReserved(sub.Prefix) || slices.Contains(s.subs, sub) {
+		return nil // each board asks for what the system says, and what begins so is never forwarded
 	}
 	s.subs = append(s.subs, sub)
 	s.effects = append(s.effects, Subscribed{Subscriptions: slices.Clone(s.subs)})

@@ -36,7 +36,6 @@ func TestSubscriptionInEveryForm(t *testing.T) {
 			helloHost62, coap.NonConfirmable, coap.Subscription{Prefix: "pre/", Format: 'b'},
 			coap.Subscription{Prefix: "pre/", MyDevices: true, Format: 'b'},
 		},
-		"system": {helloPhoton07, coap.Confirmable, coap.Subscription{Prefix: "spark"}, coap.Subscription{Prefix: "spark"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			d := described(t, c.hello)
@@ -48,6 +47,15 @@ func TestSubscriptionInEveryForm(t *testing.T) {
 			d.wantEffects(Subscribed{Subscriptions: []coap.Subscription{c.want}})
 		})
 	}
+}
+
+func TestSubscriptionToWhatIsNeverForwardedIsAcknowledgedAndForgotten(t *testing.T) {
+	d := described(t, helloPhoton07)
+	for _, prefix := range []string{"spark", "particle", "spark/device"} {
+		d.send(coap.SubscribeMessage(coap.Confirmable, d.nextID(), coap.Subscription{Prefix: prefix}))
+		d.want(coap.Ack(d.id))
+	}
+	d.wantEffects()
 }
 
 func TestSubscriptionsAddUpAndEqualOnesCountOnce(t *testing.T) {
