@@ -60,6 +60,19 @@ func TestSessionsThatWereNotUsedLatelyRestAndWakeForARecord(t *testing.T) {
 	}
 }
 
+func TestASessionRestsAfterItsHandshakeUntilARecordComes(t *testing.T) {
+	inWorld(t, func(w *world) {
+		d := w.connect("10.0.1.1:5000", ShapeCID)
+		if d.box.conn.isAwake() {
+			t.Error("it is awake after the handshake")
+		}
+		d.say("hello")
+		if !d.box.conn.isAwake() || w.listener.awake.ring[0] != d.box.conn {
+			t.Error("it is not among those that are awake when a record has come")
+		}
+	})
+}
+
 func TestNothingIsKeptOfAStormThatIsOver(t *testing.T) {
 	inWorld(t, func(w *world) {
 		for i := range 20 {

@@ -184,11 +184,17 @@ func (h *handshaker) receive(now time.Time, w waiting) {
 
 // locked runs f while nobody else uses the session, if there is one already.
 func (u *underWay) locked(f func()) {
-	if u.conn != nil {
-		u.conn.mu.Lock()
-		defer u.conn.mu.Unlock()
+	if u.conn == nil {
+		f()
+		return
 	}
+	u.conn.mu.Lock()
+	defer u.conn.mu.Unlock()
+	rested := u.conn.session.ciphers == nil
 	f()
+	if rested { // it is not among those that are awake
+		u.conn.session.rest()
+	}
 }
 
 // begin answers a ClientHello with a good cookie. One that came from there before is forgotten; its session, if it has

@@ -383,5 +383,6 @@ func (l *Listener) Restore(
 
 // newConn takes the session over: s must not be used any more.
 func (l *Listener) newConn(s *Session, address netip.AddrPort) *Conn {
+	s.rest()
 	return &Conn{listener: l, session: *s, address: address, local: unique.Make(netip.Addr{})}
 }
