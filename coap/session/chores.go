@@ -24,7 +24,8 @@ const maxChores = 256
 func (p *Peer) later(c chore) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	p.chores = append(p.chores, c)
+	q := p.queuesLocked()
+	q.chores = append(q.chores, c)
 	if !p.working {
 		p.working = true
 		p.peers.chores.Go(p.work)
@@ -34,14 +35,19 @@ func (p *Peer) later(c chore) {
 func (p *Peer) overworked() bool {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	return len(p.chores) >= maxChores
+	return p.waiting != nil && len(p.waiting.chores) >= maxChores
 }
 
 func (p *Peer) work() {
 	for {
 		p.mu.Lock()
-		chores := p.chores
-		p.chores = nil
+		var chores []chore
+		if q := p.waiting; q != nil {
+			chores, q.chores = q.chores, nil
+			if q.areEmpty() {
+				p.waiting = nil
+			}
+		}
 		p.working = len(chores) > 0
 		p.mu.Unlock()
 		if len(chores) == 0 {
@@ -113,8 +119,12 @@ func (p *Peer) asked(now time.Time, id keys.DeviceID) {
 	})
 }
 
-// admit acknowledges a Hello.
+// admit acknowledges a Hello, if it still is what the device said last.
 func (p *Peer) admit(now time.Time, record cloud.Device) {
+	if !p.session.asks(record.ID) {
+		return
+	}
+	p.device = record.ID
 	p.channel.Bind(record.ID, record.Key)
 	p.peers.admit(p, record.ID)
 	p.session.Admit(now, Config{Device: record.ID, Name: record.Name, IP: p.channel.RemoteAddr().Addr().String()})
@@ -146,7 +156,6 @@ func (p *Peer) arrive(ctx context.Context, h coap.Hello) {
 		}
 		return
 	}
-	p.device = id
 	address, ours := p.channel.RemoteAddr().String(), knownHost(p.channel.LocalAddr())
 	err := p.update(func(r *cloud.Device) {
 		recordHello(r, h)
@@ -161,7 +170,7 @@ func (p *Peer) arrive(ctx context.Context, h coap.Hello) {
 	case err != nil: // such as a full disk, which keeps nobody offline
 		p.peers.cfg.Logger.Warn("device's record not stored", "device", id, "err", err)
 	}
-	p.online(ctx, p.begun, nil)
+	p.online(ctx, p.start(), nil)
 }
 
 // knownHost returns the host of one of our addresses, "" when all that is known is that the socket listens on all of them.
@@ -304,7 +313,8 @@ func (p *Peer) committed(e Published, err error) {
 		return
 	}
 	p.mu.Lock()
-	p.acks = append(p.acks, verdict{e.Message, err})
+	q := p.queuesLocked()
+	q.acks = append(q.acks, verdict{e.Message, err})
 	p.mu.Unlock()
 	p.wake()
 }

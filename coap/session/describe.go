@@ -227,6 +227,7 @@ func parseDescribe(m coap.Message, flags byte, payload []byte) (coap.Describe, e
 // learn takes one part in, and lets requests go that waited for it.
 func (s *Session) learn(now time.Time, part coap.Describe) {
 	d := &s.describing
+	s.changed()
 	d.known.add(part)
 	s.effects = append(s.effects, Described{Describe: part})
 	if !d.known.application {

@@ -200,8 +200,11 @@ func (s *Session) failAll(err error) {
 
 // seen reports whether the device sent this id a short while ago, and the reply it got then. A new id is remembered.
 func (s *Session) seen(now time.Time, id uint16) (reply []byte, again bool) {
-	return s.answers.lookUp(uint32(now.Sub(s.started)/time.Second), id)
+	return s.answers.lookUp(s.seconds(now), id)
 }
+
+// seconds is the time for answers.
+func (s *Session) seconds(now time.Time) uint32 { return uint32(now.Sub(s.started) / time.Second) }
 
 // reply sends the answer to a message of the device and keeps it for duplicates.
 func (s *Session) reply(to, answer coap.Message) {

@@ -36,8 +36,10 @@ func (s *Session) welcome(now time.Time, m coap.Message, h coap.Hello) {
 		s.reply(m, coap.Ack(m.ID))
 	}
 	s.send(coap.HelloMessage(coap.NonConfirmable, s.id(), helloAnswer[:]))
+	s.changed()
 	s.hello, s.greeted = h, true
-	s.subs = nil // the device sends its whole set again
+	s.hello.DeviceID = nil // which is in device
+	s.subs = nil           // the device sends its whole set again
 	s.describeAfterHello(now)
 	s.effects = append(s.effects, Arrived{Hello: h})
 	if s.udp != nil {

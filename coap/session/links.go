@@ -32,7 +32,7 @@ const lagMost = 32
 type keeping struct {
 	begun  bool        // the state is stored, or on its way there
 	dirty  bool        // what seldom changes has changed since
-	behind int         // messages that are in no stored counters
+	behind uint16      // messages that are in no stored counters; at least that many
 	busy   atomic.Bool // a state is on its way
 	failed atomic.Bool // one with what seldom changes was not stored
 }

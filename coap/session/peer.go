@@ -23,43 +23,90 @@ const receivedSize = 64
 // cloud.Conn while the device is online, and takes what the channel receives.
 type Peer struct {
 	peers   *Peers
-	shard   *shard
 	channel Channel
-	begun   time.Time
+	begun   time.Duration // since its Peers began
+	shard   uint32        // which of them steps it
+
+	device keys.DeviceID // zero until the device is admitted; then it does not change
 
 	heard    atomic.Int64 // nanoseconds from begun to the last message
 	admitted atomic.Bool
 	pending  atomic.Int32 // publishes that wait for the disk
 
 	// Owned by the shard.
-	session *Session
-	due     time.Time
-	place   int // in the shard's timers; -1: in none
 	keeping keeping
+	place   int32         // in the shard's timers; -1: in none
+	due     time.Duration // since its Peers began
+	session *Session      // nil while it rests, and when it has ended
+	resting resting
 
 	// Owned by the goroutine that does its chores.
 	presence *cloud.Presence // nil while the device is away
-	device   keys.DeviceID   // zero before Hello
 
-	mu       sync.Mutex
-	queued   bool           // the shard knows that something waits
+	mu      sync.Mutex
+	queued  bool    // the shard knows that something waits
+	working bool    // a goroutine does chores
+	waiting *queues // nil: nothing waits
+	ending  *ending // nil: it is open, and nobody waits for its end
+}
+
+// queues are what waits for a peer.
+type queues struct {
 	received [][]byte       // see receivedSize
 	inbox    []command      // calls and the like; more than inboxSize are refused as Limited
 	events   []*cloud.Event // from the Hub; more than eventQueue are lost for this device and counted by the Hub
 	acks     []verdict      // publishes that are committed or failed; bounded by maxUncommitted
 	chores   []chore        // see maxChores
-	working  bool           // a goroutine does chores
-	closed   error          // why, once Close was called
-	gone     chan struct{}  // closed by Close; nil until somebody waits for it
-	notify   bool           // the device is to be told
 }
+
+func (q *queues) areEmpty() bool {
+	return len(q.received)+len(q.inbox)+len(q.events)+len(q.acks)+len(q.chores) == 0
+}
+
+// ending is how a peer ends.
+type ending struct {
+	err    error         // why, once Close was called
+	notify bool          // the device is to be told
+	gone   chan struct{} // closed by Close; nil until somebody waits for it
+}
+
+func (p *Peer) start() time.Time { return p.peers.began.Add(p.begun) }
+
+// queuesLocked returns where to put what waits.
+func (p *Peer) queuesLocked() *queues {
+	if p.waiting == nil {
+		p.waiting = &queues{}
+	}
+	return p.waiting
+}
+
+// takeLocked returns what waits for the shard.
+func (p *Peer) takeLocked() (q queues) {
+	if p.waiting == nil {
+		return q
+	}
+	q, p.waiting = *p.waiting, nil
+	if len(q.chores) > 0 {
+		p.waiting = &queues{chores: q.chores}
+	}
+	return q
+}
+
+func (p *Peer) endingLocked() *ending {
+	if p.ending == nil {
+		p.ending = &ending{}
+	}
+	return p.ending
+}
+
+func (p *Peer) isClosedLocked() bool { return p.ending != nil && p.ending.err != nil }
 
 // Receive takes one message of the device, which may be reused afterwards. It does not block.
 func (p *Peer) Receive(message []byte) {
-	p.heard.Store(int64(time.Since(p.begun)))
+	p.heard.Store(int64(time.Since(p.start())))
 	p.mu.Lock()
-	if len(p.received) < receivedSize {
-		p.received = append(p.received, slices.Clone(message))
+	if q := p.queuesLocked(); len(q.received) < receivedSize {
+		q.received = append(q.received, slices.Clone(message))
 	}
 	p.mu.Unlock()
 	p.wake()
@@ -75,7 +122,7 @@ func (p *Peer) wake() {
 	p.queued = true
 	p.mu.Unlock()
 	if !queued {
-		p.shard.push(p)
+		p.peers.shards[p.shard].push(p)
 	}
 }
 
@@ -89,7 +136,7 @@ func (p *Peer) step(now time.Time) (due time.Time, alive bool) {
 			alive = false
 		}
 	}()
-	if p.session == nil {
+	if !p.awake() {
 		return time.Time{}, false // it ended already
 	}
 	if err, notify := p.drain(now); err != nil {
@@ -103,30 +150,52 @@ func (p *Peer) step(now time.Time) (due time.Time, alive bool) {
 	}
 	p.settle(now)
 	p.save()
-	return p.session.Deadline(), true
+	due = p.session.Deadline()
+	p.rest(now)
+	return due, true
+}
+
+// awake makes the session if it rests, and reports whether there is one.
+func (p *Peer) awake() bool {
+	if p.session == nil && p.resting.board != nil {
+		p.session = p.resting.wake(p.start(), Config{
+			Device: p.device, IP: p.channel.RemoteAddr().Addr().String(), Clock: p.peers.clock, Vitals: vitalsEvery,
+		})
+		p.resting = resting{}
+	}
+	return p.session != nil
+}
+
+// rest lets the session rest if it may.
+func (p *Peer) rest(now time.Time) {
+	if r, ok := p.session.rest(now, &p.peers.boards); ok {
+		p.resting, p.session = r, nil
+	}
 }
 
 // drain hands the session all that waits for it.
 func (p *Peer) drain(now time.Time) (closed error, notify bool) {
 	p.mu.Lock()
-	received, commands, events, acks := p.received, p.inbox, p.events, p.acks
-	p.received, p.inbox, p.events, p.acks, p.queued = nil, nil, nil, nil, false
-	closed, notify = p.closed, p.notify
+	q := p.takeLocked()
+	p.queued = false
+	if p.ending != nil {
+		closed, notify = p.ending.err, p.ending.notify
+	}
 	p.mu.Unlock()
-	for _, a := range acks {
+	for _, a := range q.acks {
 		p.session.Acknowledge(a.message, a.err)
 	}
 	if closed != nil {
 		p.flush() // what is committed is acknowledged
 		return closed, notify
 	}
-	for _, m := range received {
+	for _, m := range q.received {
 		p.receive(now, m)
 	}
-	for _, run := range commands {
+	for _, run := range q.inbox {
 		run(now)
 	}
-	for _, ev := range events {
+	for _, ev := range q.events {
 		if !p.session.Send(ev) {
 			p.logger().Debug("event not sent to device", "event", ev)
 		}
@@ -141,7 +210,9 @@ func (p *Peer) receive(now time.Time, message []byte) {
 			p.logger().Debug("from device", "message", m)
 		}
 	}
-	p.keeping.behind++
+	if p.keeping.behind < lagMost { // more makes no difference
+		p.keeping.behind++
+	}
 	if err := p.session.Receive(now, message); err != nil {
 		logger.Debug("message dropped", "device", p.session.Device(), "address", p.channel.RemoteAddr(), "err", err)
 	}
@@ -193,7 +264,7 @@ func (p *Peer) end(err error, notify bool) {
 // stop takes the device offline when the cloud stops. The shard does not run any more.
 func (p *Peer) stop() {
 	p.close(ErrStopping, false)
-	if p.session != nil {
+	if p.awake() {
 		p.park()
 		p.session.Close(ErrClosed)
 	}
@@ -206,24 +277,25 @@ func (p *Peer) stop() {
 }
 
 func (p *Peer) logger() *slog.Logger {
-	if p.session == nil || p.session.Device().IsZero() {
+	if p.device.IsZero() {
 		return p.peers.cfg.Logger.With("address", p.channel.RemoteAddr())
 	}
-	return p.peers.cfg.Logger.With("device", p.session.Device())
+	return p.peers.cfg.Logger.With("device", p.device)
 }
 
 // do puts a command into the inbox.
 func (p *Peer) do(run command) error {
 	p.mu.Lock()
+	q := p.queuesLocked()
 	switch {
-	case p.closed != nil:
+	case p.isClosedLocked():
 		p.mu.Unlock()
 		return cloud.E("", cloud.Offline, ErrClosed)
-	case len(p.inbox) >= inboxSize:
+	case len(q.inbox) >= inboxSize:
 		p.mu.Unlock()
 		return cloud.Errorf("", cloud.Limited, "%d requests wait for this device", inboxSize)
 	}
-	p.inbox = append(p.inbox, run)
+	q.inbox = append(q.inbox, run)
 	p.mu.Unlock()
 	p.wake()
 	return nil
@@ -232,13 +304,14 @@ func (p *Peer) do(run command) error {
 func (p *Peer) ended() <-chan struct{} {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.gone == nil {
-		p.gone = make(chan struct{})
-		if p.closed != nil {
-			close(p.gone)
+	e := p.endingLocked()
+	if e.gone == nil {
+		e.gone = make(chan struct{})
+		if e.err != nil {
+			close(e.gone)
 		}
 	}
-	return p.gone
+	return e.gone
 }
 
 // Call implements cloud.Conn.
@@ -281,11 +354,12 @@ func (p *Peer) Ping(ctx context.Context) error {
 // Offer implements cloud.Conn and cloud.Listener.
 func (p *Peer) Offer(ev *cloud.Event) bool {
 	p.mu.Lock()
-	if len(p.events) >= eventQueue || p.closed != nil {
+	q := p.queuesLocked()
+	if len(q.events) >= eventQueue || p.isClosedLocked() {
 		p.mu.Unlock()
 		return false
 	}
-	p.events = append(p.events, ev)
+	q.events = append(q.events, ev)
 	p.mu.Unlock()
 	p.wake()
 	return true
@@ -298,7 +372,7 @@ func (p *Peer) Renamed(name string) {
 
 // LastHeard implements cloud.Conn.
 func (p *Peer) LastHeard() time.Time {
-	ago := time.Since(p.begun) - time.Duration(p.heard.Load())
+	ago := time.Since(p.start()) - time.Duration(p.heard.Load())
 	return p.peers.cfg.Hub.Clock().Now().Add(-ago)
 }
 
@@ -313,10 +387,10 @@ func (p *Peer) Close(err error) {
 
 func (p *Peer) close(err error, notify bool) {
 	p.mu.Lock()
-	if p.closed == nil {
-		p.closed, p.notify = err, notify
-		if p.gone != nil {
-			close(p.gone)
+	if e := p.endingLocked(); e.err == nil {
+		e.err, e.notify = err, notify
+		if e.gone != nil {
+			close(e.gone)
 		}
 	}
 	p.mu.Unlock()

@@ -64,12 +64,14 @@ const (
 //	                                                                  └─ effects ──▶ chores (registry, Hub, log)
 type Peers struct {
 	cfg    PeersConfig
+	began  time.Time
 	clock  func() time.Time // the cloud's, for all sessions
 	shards []*shard
 	next   atomic.Uint32 // to spread peers over shards
 	ctx    context.Context
 	cancel context.CancelFunc
 	chores sync.WaitGroup // goroutines that do chores
+	boards boards         // of sessions that rest
 
 	mu        sync.Mutex
 	all       map[*Peer]struct{}
@@ -81,10 +83,10 @@ type Peers struct {
 
 // NewPeers returns Peers without any device. Run makes them live.
 func NewPeers(cfg PeersConfig) *Peers {
-	ps := &Peers{cfg: cfg, clock: cfg.Hub.Clock().Now, all: make(map[*Peer]struct{}), admitted: make(map[keys.DeviceID]*Peer)}
+	ps := &Peers{cfg: cfg, began: time.Now(), clock: cfg.Hub.Clock().Now, all: make(map[*Peer]struct{}), admitted: make(map[keys.DeviceID]*Peer)}
 	ps.ctx, ps.cancel = context.WithCancel(context.Background())
 	for range runtime.GOMAXPROCS(0) {
-		ps.shards = append(ps.shards, newShard())
+		ps.shards = append(ps.shards, newShard(ps.began))
 	}
 	return ps
 }
@@ -143,7 +145,7 @@ func (ps *Peers) Open(c Channel) *Peer {
 
 func (ps *Peers) newPeer(c Channel, now time.Time) *Peer {
 	return &Peer{
-		peers: ps, shard: ps.shards[ps.next.Add(1)%uint32(len(ps.shards))], channel: c, begun: now, place: -1,
+		peers: ps, shard: ps.next.Add(1) % uint32(len(ps.shards)), channel: c, begun: now.Sub(ps.began), place: -1,
 	}
 }
 

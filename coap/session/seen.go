@@ -29,6 +29,9 @@ type seenID struct {
 	reply replyKind
 }
 
+// recent reports whether the id still counts. at is in seconds since the session began.
+func (r seenID) recent(at uint32) bool { return at-r.at < uint32(seenFor/time.Second) }
+
 type replyKind byte
 
 const (
@@ -46,18 +49,17 @@ type longReply struct {
 // lookUp reports whether the id came a short while ago, and the reply that it got then, nil if none. A
 // new id is remembered, in place of the oldest if that has had its time. at is in seconds since the session began.
 func (s *seen) lookUp(at uint32, id uint16) (reply []byte, again bool) {
-	recent := func(r seenID) bool { return at-r.at < uint32(seenFor/time.Second) }
 	for i, r := range s.ring {
 		switch {
 		case r.id != id || r.reply == forgotten:
-		case recent(r):
+		case r.recent(at):
 			return s.replyOf(r), true
 		default:
 			s.drop(i)
 		}
 	}
 	fresh := seenID{id: id, at: at}
-	if len(s.ring) < seenIDs && (len(s.ring) == 0 || recent(s.ring[s.at])) {
+	if len(s.ring) < seenIDs && (len(s.ring) == 0 || s.ring[s.at].recent(at)) {
 		s.ring = slices.Insert(s.ring, s.at, fresh)
 	} else {
 		s.drop(s.at)

@@ -48,6 +48,7 @@ type Session struct {
 	name, ip string
 	clock    func() time.Time // nil: the time of the step
 	vitals   time.Duration
+	board    *board // what the session knew of its device when it rested last; nil: that has changed since. See rest.go
 	hello    coap.Hello
 
 	udp *reliability // nil on TCP

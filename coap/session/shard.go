@@ -11,14 +11,15 @@ import (
 // deadline has come. It is one goroutine (run), so that a session has one owner and an idle one costs none. Nothing in it
 // waits for a disk or a queue; see chores.go.
 type shard struct {
-	timers timers // owned by run
+	began  time.Time // what due of peers counts from
+	timers timers    // owned by run
 
 	mu    sync.Mutex
 	ready []*Peer       // for whom something waits; each is in it at most once
 	wake  chan struct{} // one place: there is somebody in ready
 }
 
-func newShard() *shard { return &shard{wake: make(chan struct{}, 1)} }
+func newShard(began time.Time) *shard { return &shard{began: began, wake: make(chan struct{}, 1)} }
 
 // push has a peer stepped. The peer sees to it that it is pushed only once.
 func (s *shard) push(p *Peer) {
@@ -54,12 +55,12 @@ func (s *shard) run(ctx context.Context) {
 			s.step(p, time.Now())
 		}
 		now := time.Now()
-		for len(s.timers) > 0 && !s.timers[0].due.After(now) {
+		for len(s.timers) > 0 && s.timers[0].due <= now.Sub(s.began) {
 			s.step(s.timers[0], now)
 		}
 		timer.Stop()
 		if len(s.timers) > 0 {
-			timer.Reset(max(time.Until(s.timers[0].due), time.Millisecond))
+			timer.Reset(max(s.timers[0].due-time.Since(s.began), time.Millisecond))
 		}
 	}
 }
@@ -70,13 +71,13 @@ func (s *shard) step(p *Peer, now time.Time) {
 	switch planned := p.place >= 0; {
 	case !alive || due.IsZero():
 		if planned {
-			heap.Remove(&s.timers, p.place)
+			heap.Remove(&s.timers, int(p.place))
 		}
 	case planned:
-		p.due = due
-		heap.Fix(&s.timers, p.place)
+		p.due = due.Sub(s.began)
+		heap.Fix(&s.timers, int(p.place))
 	default:
-		p.due = due
+		p.due = due.Sub(s.began)
 		heap.Push(&s.timers, p)
 	}
 }
@@ -85,16 +86,16 @@ func (s *shard) step(p *Peer, now time.Time) {
 type timers []*Peer
 
 func (t timers) Len() int           { return len(t) }
-func (t timers) Less(i, j int) bool { return t[i].due.Before(t[j].due) }
+func (t timers) Less(i, j int) bool { return t[i].due < t[j].due }
 
 func (t timers) Swap(i, j int) {
 	t[i], t[j] = t[j], t[i]
-	t[i].place, t[j].place = i, j
+	t[i].place, t[j].place = int32(i), int32(j)
 }
 
 func (t *timers) Push(x any) {
 	p := x.(*Peer)
-	p.place = len(*t)
+	p.place = int32(len(*t))
 	*t = append(*t, p)
 }
 

@@ -35,6 +35,7 @@ func (s *Session) onSubscribe(m coap.Message) error {
 	if cloud.IsReserved(sub.Prefix) || slices.Contains(s.subs, sub) {
 		return nil // each board asks for what the system says, and what begins so is never forwarded
 	}
+	s.changed()
 	s.subs = append(s.subs, sub)
 	s.effects = append(s.effects, Subscribed{Subscriptions: slices.Clone(s.subs)})
 	return nil

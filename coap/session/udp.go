@@ -121,6 +121,11 @@ func (s *Session) isKnown() bool {
 	return *s.udp.known
 }
 
+// asks reports whether a Hello of that device waits for Admit or Refuse.
+func (s *Session) asks(id keys.DeviceID) bool {
+	return s.udp.hello != nil && keys.DeviceID(s.udp.hello.DeviceID) == id
+}
+
 // Admit lets the device of the last Asked in, as what cfg says of it: only Device, Name and IP are taken.
 func (s *Session) Admit(now time.Time, cfg Config) {
 	if s.udp.hello == nil {
