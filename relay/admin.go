@@ -91,7 +91,7 @@ func (r *Relay) newAdmin() http.Handler {
 	handle("DELETE /public/{name}", r.deletePublic)
 	handle("PUT /recordings/{device}", r.startRecording)
 	handle("DELETE /recordings/{device}", r.stopRecording)
-	handle("GET /recordings", func(*http.Request, input) (any, error) { return r.tape.list(), nil })
+	handle("GET /recordings", func(*http.Request, input) (any, error) { return r.recorder.list(), nil })
 	handle("POST /recordings/{file}/replay", r.replayRecording)
 	m.HandleFunc("GET "+adminPrefix+"/recordings/{file}", r.downloadRecording)
 	m.HandleFunc("/", func(w http.ResponseWriter, q *http.Request) {
@@ -327,7 +327,7 @@ func (r *Relay) downloadRecording(w http.ResponseWriter, q *http.Request) {
 	if format == "" {
 		format = "ndjson"
 	}
-	if err := r.tape.download(w, q.PathValue("file"), format); err != nil {
+	if err := r.recorder.download(w, q.PathValue("file"), format); err != nil {
 		fail(w, err)
 	}
 }

@@ -59,7 +59,7 @@ func newRecorder(r *Relay) (*recorder, error) {
 func (r *Relay) resume() {
 	v := r.state.get()
 	for _, name := range v.Always {
-		if err := r.tape.record(name); err != nil {
+		if err := r.recorder.record(name); err != nil {
 			r.log.Warn("not recorded", "channel", name, "err", err)
 		}
 	}
@@ -77,7 +77,7 @@ func (t *recorder) isRecording(name string) (yes bool, failed string) {
 
 // Record begins to record a channel; with always also after every restart.
 func (r *Relay) Record(name string, always bool) error {
-	if err := r.tape.record(name); err != nil {
+	if err := r.recorder.record(name); err != nil {
 		return err
 	}
 	if !always || slices.Contains(r.state.get().Always, name) {
@@ -89,9 +89,9 @@ func (r *Relay) Record(name string, always bool) error {
 // StopRecord ends the recording of a channel.
 func (r *Relay) StopRecord(name string) error {
 	always := slices.Contains(r.state.get().Always, name)
-	r.tape.mu.Lock()
-	stop := r.tape.tapes[name]
-	r.tape.mu.Unlock()
+	r.recorder.mu.Lock()
+	stop := r.recorder.tapes[name]
+	r.recorder.mu.Unlock()
 	if stop == nil && !always {
 		return cloud.Errorf("record", cloud.NotExist, "this channel is not being recorded")
 	}
@@ -231,7 +231,7 @@ func (t *recorder) watch(ctx context.Context) {
 }
 
 // Recorded returns how many bytes all recordings take, as they were when somebody looked last. It does not block.
-func (r *Relay) Recorded() int64 { return r.tape.held.Load() }
+func (r *Relay) Recorded() int64 { return r.recorder.held.Load() }
 
 // tell notes what is wrong with the recording of a channel; empty: nothing.
 func (t *recorder) tell(name, problem string) {

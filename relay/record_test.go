@@ -57,7 +57,7 @@ func TestARecordingIsKeptDownloadedAndReplayed(t *testing.T) {
 // tapeOf writes a recording of the kitchen's channel without a goroutine.
 func tapeOf(w *world) (tp *tape, write func(n int)) {
 	c := w.relay.use(photon, "")
-	tp = &tape{recorder: w.relay.tape, channel: c}
+	tp = &tape{recorder: w.relay.recorder, channel: c}
 	frame := appendFrame(nil, bytes.Repeat([]byte("x"), 60000))
 	return tp, func(n int) {
 		w.t.Helper()
@@ -71,7 +71,7 @@ func tapeOf(w *world) (tp *tape, write func(n int)) {
 
 // recorded returns how many bytes recordings take, and the largest of them.
 func recorded(w *world) (all, largest int64) {
-	for _, r := range w.relay.tape.list() {
+	for _, r := range w.relay.recorder.list() {
 		all += r.Bytes
 		largest = max(largest, r.Bytes)
 	}
@@ -119,7 +119,7 @@ func TestARecordingWaitsForRoomAndSaysWhatItMissed(t *testing.T) {
 	if err := tp.flush(); err != nil {
 		t.Fatal(err)
 	}
-	names := w.relay.tape.list()
+	names := w.relay.recorder.list()
 	text, err := os.ReadFile(filepath.Join(dir, "recordings", names[0].File))
 	if lines := strings.Split(string(text), "\n"); err != nil || len(lines) != 3 || lines[0] != `{"t":1,"lost":4}` {
 		t.Errorf("%v: %.80q", err, text)
@@ -129,8 +129,8 @@ func TestARecordingWaitsForRoomAndSaysWhatItMissed(t *testing.T) {
 	}
 
 	room.Store(0) // when all of them are not enough, they stay
-	if _, err := w.relay.tape.makeRoom(); err == nil || len(w.relay.tape.list()) != 1 {
-		t.Errorf("on a full disk: %v, %v", err, w.relay.tape.list())
+	if _, err := w.relay.recorder.makeRoom(); err == nil || len(w.relay.recorder.list()) != 1 {
+		t.Errorf("on a full disk: %v, %v", err, w.relay.recorder.list())
 	}
 	room.Store(1 << 30)
 	if err := os.Remove(filepath.Join(dir, "recordings", names[0].File)); err != nil { // as another channel does that needs room
@@ -140,7 +140,7 @@ func TestARecordingWaitsForRoomAndSaysWhatItMissed(t *testing.T) {
 		t.Fatal(err)
 	}
 	write(1)
-	if list := w.relay.tape.list(); len(list) != 1 {
+	if list := w.relay.recorder.list(); len(list) != 1 {
 		t.Errorf("behind a file that was removed: %v", list)
 	}
 }

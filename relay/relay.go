@@ -75,19 +75,19 @@ type Config struct {
 // Relay serves devices and browsers. It is safe for concurrent use.
 type Relay struct {
 	Config
-	log     *slog.Logger
-	started time.Time
-	boot    string // part of the ids of lines: those of another run mean nothing to this one
-	tickets *tickets
-	state   *store
-	pages   *pages
-	web     http.Handler
-	admin   http.Handler
-	merged  *channel
-	tape    *recorder
-	counts  counts
-	conns   gate
-	viewers *crowd
+	log      *slog.Logger
+	started  time.Time
+	boot     string // part of the ids of lines: those of another run mean nothing to this one
+	tickets  *tickets
+	state    *store
+	pages    *pages
+	web      http.Handler
+	admin    http.Handler
+	merged   *channel
+	recorder *recorder
+	counts   counts
+	conns    gate
+	viewers  *crowd
 
 	strangers lobby // WebSockets that have not said who they are
 	doors     doors // for who reads without a token
@@ -156,7 +156,7 @@ func New(c Config) (*Relay, error) {
 	if r.pages, err = openPages(c.Pages); err != nil {
 		return nil, err
 	}
-	if r.tape, err = newRecorder(r); err != nil {
+	if r.recorder, err = newRecorder(r); err != nil {
 		return nil, err
 	}
 	r.web, r.admin = r.newWeb(), r.newAdmin()
@@ -180,8 +180,8 @@ func (r *Relay) Serve(ctx context.Context, ln net.Listener) error {
 	r.work.Go(func() { r.listen(r.context) })
 	r.work.Go(func() { r.watchOnline(r.context) })
 	r.work.Go(func() { r.inviteKnown(r.context) })
-	if r.tape.dir != "" {
-		r.work.Go(func() { r.tape.watch(r.context) })
+	if r.recorder.dir != "" {
+		r.work.Go(func() { r.recorder.watch(r.context) })
 	}
 	return r.accept(ctx, ln)
 }

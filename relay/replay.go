@@ -91,7 +91,7 @@ func (r *Relay) Replay(name string, speed float64) (channel string, err error) {
 	if speed < 0.1 || speed > 100 {
 		return "", cloud.Errorf("replay", cloud.Invalid, "the speed is 0.1 to 100")
 	}
-	f, rec, err := r.tape.open(name)
+	f, rec, err := r.recorder.open(name)
 	if err != nil {
 		return "", err
 	}
@@ -99,12 +99,12 @@ func (r *Relay) Replay(name string, speed float64) (channel string, err error) {
 	if c == nil {
 		return "", errors.Join(f.Close(), errChannels)
 	}
-	r.tape.mu.Lock()
-	full := r.tape.replays >= maxReplays
+	r.recorder.mu.Lock()
+	full := r.recorder.replays >= maxReplays
 	if !full {
-		r.tape.replays++
+		r.recorder.replays++
 	}
-	r.tape.mu.Unlock()
+	r.recorder.mu.Unlock()
 	if full {
 		r.letGo(c)
 		return "", errors.Join(f.Close(), cloud.Errorf("replay", cloud.Limited, "%d replays run already", maxReplays))
@@ -113,9 +113,9 @@ func (r *Relay) Replay(name string, speed float64) (channel string, err error) {
 		defer f.Close()
 		defer r.letGo(c)
 		r.replay(c, f, speed)
-		r.tape.mu.Lock()
-		defer r.tape.mu.Unlock()
-		r.tape.replays--
+		r.recorder.mu.Lock()
+		defer r.recorder.mu.Unlock()
+		r.recorder.replays--
 	})
 	return c.name(), nil
 }

@@ -91,7 +91,7 @@ func (r *Relay) list() []Channel {
 		}
 		v.Name = names[c.device]
 		v.Always = slices.Contains(always, c.name())
-		v.Recording, v.Failed = r.tape.isRecording(c.name())
+		v.Recording, v.Failed = r.recorder.isRecording(c.name())
 		out = append(out, v)
 	}
 	slices.SortFunc(out, func(a, b Channel) int {
@@ -116,7 +116,7 @@ func (r *Relay) Status() Status {
 	s := Status{
 		Uptime: int64(time.Since(r.started) / time.Second), Port: int(r.port.Load()), Read: set.Read, Legacy: *set.Legacy, ByAddress: *set.ByAddress,
 		OnlyListed: v.Listed, Allowed: orEmpty(v.Allowed), Blocked: orEmpty(v.Blocked), Channels: r.list(),
-		Devices: make(map[string]Record), Public: make(map[string]Publication), Recordings: r.tape.list(),
+		Devices: make(map[string]Record), Public: make(map[string]Publication), Recordings: r.recorder.list(),
 	}
 	if r.Advertise.IsValid() {
 		s.Advertise = r.Advertise.String()
