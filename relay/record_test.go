@@ -174,3 +174,15 @@ func TestAReplayIsWatchedByNameAndNotAmongWhatIsNew(t *testing.T) {
 		t.Errorf("among what is new there is %q", got)
 	}
 }
+
+func TestACellIsNoFormula(t *testing.T) {
+	for line, want := range map[string]string{
+		"-1.5": `"-1.5"`, "-1.5, +2,3e4": `"-1.5, +2,3e4"`, "": `""`, `a "b"`: `"a ""b"""`, "kitchen=1": `"kitchen=1"`,
+		"=1+1": `"'=1+1"`, "@SUM(A1)": `"'@SUM(A1)"`, "-1+cmd|' /C calc'!A0": `"'-1+cmd|' /C calc'!A0"`,
+		"-1,cmd|' /C calc'!A0": `"'-1,cmd|' /C calc'!A0"`, "+1,=2": `"'+1,=2"`, "\t=1": "\"'\t=1\"",
+	} {
+		if got := csvCell(line); got != want {
+			t.Errorf("%q is the cell %s, want %s", line, got, want)
+		}
+	}
+}

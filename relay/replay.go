@@ -60,14 +60,22 @@ func (e *tapeLine) text() string {
 	return fmt.Sprintf("(%d lines lost)", e.Lost)
 }
 
-// csvCell quotes a device's text. A spreadsheet takes what begins with = + - @ for a formula, unless it is a number.
+// csvCell quotes a device's text. A spreadsheet takes what begins with = + - @ for a formula, unless all of it is numbers.
 func csvCell(s string) string {
-	if s != "" && strings.ContainsRune("=+-@\t\r", rune(s[0])) {
-		if _, err := strconv.ParseFloat(strings.SplitN(s, ",", 2)[0], 64); err != nil {
-			s = "'" + s
-		}
+	if s != "" && strings.ContainsRune("=+-@\t\r", rune(s[0])) && !isNumbers(s) {
+		s = "'" + s
 	}
 	return `"` + strings.ReplaceAll(s, `"`, `""`) + `"`
+}
+
+// isNumbers reports whether a line is numbers with commas between them, as sketches stream them.
+func isNumbers(line string) bool {
+	for field := range strings.SplitSeq(line, ",") {
+		if _, err := strconv.ParseFloat(strings.TrimSpace(field), 64); err != nil {
+			return false
+		}
+	}
+	return true
 }
 
 // readTape calls yield with each entry of a recording until it returns false. Damaged lines are passed over.
