@@ -8,6 +8,7 @@ import (
 	"maps"
 	"net/http"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 )
@@ -40,11 +41,15 @@ func vitalsTable(list []vitalsRecord) (csvText, error) {
 	columns := slices.Sorted(maps.Keys(names))
 	var b bytes.Buffer
 	w := csv.NewWriter(&b)
-	w.Write(append([]string{"updated_at", "deviceID"}, columns...))
+	head := []string{"updated_at", "deviceID"}
+	for _, name := range columns {
+		head = append(head, noFormula(name))
+	}
+	w.Write(head)
 	for i, record := range list {
 		line := []string{time.Time(record.UpdatedAt).UTC().Format("2006-01-02T15:04:05.000Z"), record.DeviceID}
 		for _, name := range columns {
-			line = append(line, rows[i][name])
+			line = append(line, noFormula(rows[i][name]))
 		}
 		w.Write(line)
 	}
@@ -52,14 +57,29 @@ func vitalsTable(list []vitalsRecord) (csvText, error) {
 	return b.Bytes(), w.Error()
 }
 
-// flatten puts the values within v into row, by their paths.
-func flatten(row map[string]string, path string, v any) {
-	object, ok := v.(map[string]any)
-	if !ok {
-		row[path] = fmt.Sprint(v)
-		return
+// noFormula is a device's text in a cell. A spreadsheet takes what begins with = + - @ for a formula, unless it is a number.
+func noFormula(s string) string {
+	if s != "" && strings.ContainsRune("=+-@\t\r", rune(s[0])) {
+		if _, err := strconv.ParseFloat(s, 64); err != nil {
+			return "'" + s
+		}
 	}
-	for name, inner := range object {
-		flatten(row, strings.TrimPrefix(path+"."+name, "."), inner)
+	return s
+}
+
+// flatten puts the values within v into row, by their paths: text and numbers as they are, nothing for null, a list as JSON.
+func flatten(row map[string]string, path string, v any) {
+	switch v := v.(type) {
+	case map[string]any:
+		for name, inner := range v {
+			flatten(row, strings.TrimPrefix(path+"."+name, "."), inner)
+		}
+	case nil:
+		row[path] = ""
+	case []any:
+		b, _ := json.Marshal(v) // was JSON before
+		row[path] = string(b)
+	default:
+		row[path] = fmt.Sprint(v)
 	}
 }

@@ -1,10 +1,13 @@
 package api
 
 import (
+	"bytes"
 	"context"
 	"encoding/csv"
+	"encoding/json"
 	"net/http"
 	"reflect"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -69,6 +72,22 @@ func TestDiagnosticsAsATable(t *testing.T) {
 		}
 	}
 	w.do("GET /v1/diagnostics/lamp", as(w.bob), header).has(403, `{}`)
+}
+
+func TestATableOfDiagnosticsHoldsNoFormula(t *testing.T) {
+	table, err := vitalsTable([]vitalsRecord{{DeviceID: lampID, Payload: json.RawMessage(
+		`{"a":"=cmd()","b":-1.5,"c":"-1+cmd","d":null,"e":["x",2],"f":"\t=1","@g":true}`)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	rows, err := csv.NewReader(bytes.NewReader(table)).ReadAll()
+	if err != nil || len(rows) != 2 {
+		t.Fatalf("%q, %v", table, err)
+	}
+	want := [2][]string{{"'@g", "a", "b", "c", "d", "e", "f"}, {"true", "'=cmd()", "-1.5", "'-1+cmd", "", `["x",2]`, "'\t=1"}}
+	if !slices.Equal(rows[0][2:], want[0]) || !slices.Equal(rows[1][2:], want[1]) {
+		t.Errorf("the table is %q, want %q", rows, want)
+	}
 }
 
 func TestVitalsAreKeptOnceAnHour(t *testing.T) {
