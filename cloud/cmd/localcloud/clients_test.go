@@ -10,7 +10,7 @@ import (
 	"testing"
 )
 
-// particle-api-js from npm, unmodified, in four generations that differ in
+// particle-api-js from npm, unmodified, in five generations that differ in
 // almost everything (superagent and node-fetch, token in the query and in the
 // header), by HTTP and by HTTPS, uses the cloud and a virtual device as their users do. What is
 // checked stands in testdata/clients/api.mjs.
@@ -19,7 +19,7 @@ func TestParticleAPIJS(t *testing.T) {
 	if err != nil {
 		t.Fatalf("%v; run: make setup", err)
 	}
-	versions := []string{"api12", "api9", "api6", "api5"} // aliases in package.json
+	versions := []string{"api12", "api9", "api7", "api6", "api5"} // aliases in package.json
 	for _, version := range versions {
 		if _, err := os.Stat(filepath.Join("testdata/clients/node_modules", version)); err != nil {
 			t.Fatalf("%v; run: make setup", err)

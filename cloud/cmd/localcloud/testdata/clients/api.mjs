@@ -17,7 +17,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 const { API, BASE, USER, PASSWORD, DEVICE, GREETING } = process.env;
 const IDLE = Number(process.env.IDLE);
 const SOON = 5000;
-const OLD = ['api5', 'api6'].includes(API);
+const OLD = ['api5', 'api6', 'api7'].includes(API);
 const NOT_ASCII = 'grün 世界 🌍 "quoted" \\ <b>';
 
 const { default: Particle } = await import(API);
