@@ -50,7 +50,7 @@ func (a *acceptance) run() (*Conn, error) {
 		a.awaitFirstFrame(creds)
 	case err == nil:
 		conn := newConn(a.nc, creds, a.offer.id, v.key, a.server.buffers)
-		conn.serverKey = &a.keys.used.PublicKey
+		conn.serverKey = a.server.fingerprint(a.keys.used)
 		return conn, nil
 	case !v.refused():
 		return nil, err

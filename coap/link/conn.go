@@ -2,7 +2,6 @@ package link
 
 import (
 	"crypto/aes"
-	"crypto/rsa"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -24,7 +23,7 @@ type Conn struct {
 	salt   [8]byte
 	pool   *buffers
 
-	serverKey *rsa.PublicKey // ours, which the device holds; nil on the device's side
+	serverKey keys.Fingerprint // of our key that the device holds; "" on the device's side
 
 	// owned by the reader
 	small      [smallFrame]byte // the next frame, as far as it came, while there is no buffer

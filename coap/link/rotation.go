@@ -47,9 +47,20 @@ func answers(plain []byte, nonce *[nonceSize]byte) bool {
 }
 
 // ServerKey is the fingerprint of the server's key that the device holds, "" on the device's side.
-func (c *Conn) ServerKey() keys.Fingerprint {
-	if c.serverKey == nil {
-		return ""
+func (c *Conn) ServerKey() keys.Fingerprint { return c.serverKey }
+
+// named is a key of the server with its fingerprint.
+type named struct {
+	key         *rsa.PrivateKey
+	fingerprint keys.Fingerprint
+}
+
+// fingerprint names a key of the server. Nearly all devices hold the same, so the last one is remembered.
+func (s *Server) fingerprint(key *rsa.PrivateKey) keys.Fingerprint {
+	last := s.held.Load()
+	if last == nil || last.key != key {
+		last = &named{key, keys.FingerprintOfRSA(&key.PublicKey)}
+		s.held.Store(last)
 	}
-	return keys.FingerprintOfRSA(c.serverKey)
+	return last.fingerprint
 }

@@ -9,6 +9,7 @@ import (
 	"io"
 	"net"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"localcloud/keys"
@@ -47,6 +48,7 @@ type Server struct {
 	decoy    *rsa.PublicKey // nobody holds its private half
 	buffers  *buffers
 	work     *work
+	held     atomic.Pointer[named] // the key of ours that was used last
 }
 
 // Attempt is what a device said of itself in a block that was encrypted for this server and answers its nonce.

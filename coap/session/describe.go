@@ -189,7 +189,7 @@ func (s *Session) getDescribe(
 			s.getDescribe(now, flags, got, num+1, b, done)
 			return false
 		}
-		part, err := parseDescribe(m, flags, got)
+		part, err := s.parseDescribe(m, flags, got)
 		done(now, part, err)
 		// Without query a Core may answer twice, one part each time.
 		if err != nil || flags != 0 || m.Type != coap.Acknowledgement {
@@ -212,12 +212,12 @@ func (s *Session) linger(now time.Time, m coap.Message, done func(time.Time, coa
 	}
 }
 
-func parseDescribe(m coap.Message, flags byte, payload []byte) (coap.Describe, error) {
+func (s *Session) parseDescribe(m coap.Message, flags byte, payload []byte) (coap.Describe, error) {
 	format, ok := coap.ContentFormat(m)
 	if !ok {
 		format = cloud.TextFormat
 	}
-	d, err := coap.ParseDescribe(format, flags, payload)
+	d, err := s.words.parse(format, flags, payload)
 	if err != nil {
 		return coap.Describe{}, cloud.Errorf("describe", cloud.Refused, "%d bytes: %w", len(payload), err)
 	}
@@ -262,7 +262,7 @@ func (s *Session) onDescribe(now time.Time, m coap.Message) error {
 		payload, d.arriving = a.blocks, nil
 	}
 	flags, _ := coap.DescribeFlags(m)
-	part, err := parseDescribe(m, flags, payload)
+	part, err := s.parseDescribe(m, flags, payload)
 	if err != nil {
 		return fmt.Errorf("describe: %w", err)
 	}

@@ -85,6 +85,7 @@ type home struct {
 	hub      *cloud.Hub
 	registry cloud.Registry
 	logger   *slog.Logger // see Device.log
+	words    words
 }
 
 // box holds what others have for a device. It is made when there is something.
@@ -112,7 +113,7 @@ func NewDevice(l Link, hub *cloud.Hub, registry cloud.Registry, logger *slog.Log
 func (h *home) device(l Link) *Device {
 	record, _ := h.registry.Device(l.DeviceID())
 	d := &Device{link: l, home: h, begun: time.Now()}
-	d.session = New(d.begun, Config{Device: l.DeviceID(), Name: record.Name, Clock: h.now, Vitals: vitalsEvery})
+	d.session = New(d.begun, Config{Device: l.DeviceID(), Name: record.Name, Clock: h.now, Vitals: vitalsEvery, words: &h.words})
 	return d
 }
 

@@ -85,9 +85,9 @@ func platformOf(h coap.Hello) int {
 	return 0 // only a Core is that old
 }
 
-// recordDescribe puts what a device can do into a copy of its record.
+// recordDescribe puts what a device can do into a copy of its record, which may share what did not change.
 func recordDescribe(record cloud.Device, e Described) cloud.Device {
-	desc, next := e.Describe, record.Clone()
+	desc, next := e.Describe, record
 	if desc.HasApplication {
 		next.Functions = append([]string{}, desc.Functions...)
 		next.Variables = make(map[string]string, len(desc.Variables))

@@ -10,7 +10,11 @@ type holder interface{ ServerKey() keys.Fingerprint }
 
 // recordServerKey notes which of the server's keys the device holds, if its link can tell.
 func recordServerKey(r *cloud.Device, link any) {
-	if h, ok := link.(holder); ok && h.ServerKey() != "" {
-		r.ServerKey = h.ServerKey()
+	h, ok := link.(holder)
+	if !ok {
+		return
+	}
+	if key := h.ServerKey(); key != "" {
+		r.ServerKey = key
 	}
 }

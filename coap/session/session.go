@@ -32,6 +32,8 @@ type Config struct {
 	Vitals time.Duration    // how often the device is asked for its diagnostics; 0: never
 	Rand   io.Reader        // first message id and token; nil: crypto/rand
 
+	words *words // what descriptions of other devices meant; nil: it is found out anew
+
 	// UDP says that messages can get lost: ours are sent again until the device acknowledges them, and Hello
 	// becomes an Asked effect, as only it says which device this is. See udp.go.
 	UDP bool
@@ -49,6 +51,7 @@ type Session struct {
 	clock    func() time.Time // nil: the time of the step
 	vitals   time.Duration
 	board    *board // what the session knew of its device when it rested last; nil: that has changed since. See rest.go
+	words    *words // nil: none
 	hello    coap.Hello
 
 	udp *reliability // nil on TCP
@@ -125,7 +128,7 @@ func New(now time.Time, cfg Config) *Session {
 	if _, err := io.ReadFull(cfg.Rand, first[:]); err != nil {
 		panic("session: no randomness: " + err.Error()) // crypto/rand never fails
 	}
-	s := &Session{device: cfg.Device, name: cfg.Name, ip: cfg.IP, clock: cfg.Clock, vitals: cfg.Vitals, started: now, heard: outset}
+	s := &Session{device: cfg.Device, name: cfg.Name, ip: cfg.IP, clock: cfg.Clock, vitals: cfg.Vitals, words: cfg.words, started: now, heard: outset}
 	if cfg.UDP {
 		s.udp = &reliability{ask: cfg.Known}
 	}
