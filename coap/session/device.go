@@ -64,7 +64,8 @@ type Device struct {
 	heard atomic.Int64 // nanoseconds from begun to the last message
 
 	// Owned by the goroutine of Run.
-	session     *Session
+	session     *Session        // nil while it rests
+	rest        resting         // what it is made of again
 	presence    *cloud.Presence // nil until Hello
 	uncommitted chan struct{}   // a place for each publish that waits for the disk; when it is full the socket is not read; nil: none yet
 	active      time.Duration   // from begun to when something happened last
@@ -85,7 +86,13 @@ type home struct {
 	hub      *cloud.Hub
 	registry cloud.Registry
 	logger   *slog.Logger // see Device.log
+	clock    func() time.Time
 	words    words
+	boards   boards
+}
+
+func newHome(hub *cloud.Hub, registry cloud.Registry, logger *slog.Logger) *home {
+	return &home{hub: hub, registry: registry, logger: logger, clock: hub.Clock().Now}
 }
 
 // box holds what others have for a device. It is made when there is something.
@@ -106,15 +113,24 @@ type verdict struct {
 
 // NewDevice returns the connection of a device that ended its handshake. Run makes it live.
 func NewDevice(l Link, hub *cloud.Hub, registry cloud.Registry, logger *slog.Logger) *Device {
-	return (&home{hub: hub, registry: registry, logger: logger}).device(l)
+	return newHome(hub, registry, logger).device(l)
 }
 
-// device is NewDevice. What the session is to know of the address it learns when the device says Hello.
+// device is NewDevice.
 func (h *home) device(l Link) *Device {
 	record, _ := h.registry.Device(l.DeviceID())
 	d := &Device{link: l, home: h, begun: time.Now()}
-	d.session = New(d.begun, Config{Device: l.DeviceID(), Name: record.Name, Clock: h.now, Vitals: vitalsEvery, words: &h.words})
+	cfg := d.config()
+	cfg.Name = record.Name
+	d.session = New(d.begun, cfg)
 	return d
+}
+
+// config is what a session is told of the device besides its name.
+func (d *Device) config() Config {
+	return Config{
+		Device: d.link.DeviceID(), IP: hostOf(d.link.RemoteAddr().String()), Clock: d.home.clock, Vitals: vitalsEvery, words: &d.home.words,
+	}
 }
 
 // log returns the logger that names the device. It is made when there is something to say: most devices are
@@ -205,6 +221,7 @@ func (d *Device) show(direction string, message []byte) {
 // step does what is to be done before the device's next message is read. It returns errResting when that may take a while.
 func (d *Device) step(ctx context.Context) error {
 	now := time.Now()
+	d.awake()
 	if err := d.drain(now); err != nil {
 		return err
 	}
@@ -217,31 +234,14 @@ func (d *Device) step(ctx context.Context) error {
 	d.resting = d.calm || now.Sub(d.begun)-d.active >= restAfterTCP
 	if d.calm = false; d.resting {
 		d.link.Rest()
+		if r, ok := d.session.rest(now, &d.home.boards); ok {
+			d.rest, d.session = r, nil
+		}
 	}
 	if d.await() && d.resting {
 		return errResting
 	}
 	return nil
-}
-
-// isPong makes a ping the answer to it, and reports whether message was one.
-func (d *Device) isPong(message []byte) bool {
-	now := time.Now()
-	if !d.session.Pong(now, message) {
-		return false
-	}
-	d.heard.Store(int64(now.Sub(d.begun)))
-	return true
-}
-
-// pong sends the answer to a ping, and the device rests on. It takes no memory and no more stack than Read.
-func (d *Device) pong(answer []byte) error {
-	d.show("to device", answer)
-	d.link.SetWriteDeadline(together(time.Now().Add(writeTimeout)))
-	err := d.link.Write(answer)
-	d.link.Rest()
-	d.await()
-	return err
 }
 
 // took handles what Read returned.
@@ -276,39 +276,7 @@ func (d *Device) receive(message []byte) error {
 	now := time.Now()
 	d.stir(now)
 	d.heard.Store(int64(now.Sub(d.begun)))
-	return d.session.Receive(now, message)
-}
-
-// await sees to it that Read waits for the next message, the session's next deadline, or a command, and reports whether
-// it is to be called.
-func (d *Device) await() bool {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.waiting, d.reading = !d.woken, !d.woken
-	if d.woken {
-		return false
-	}
-	until := d.session.Deadline()
-	if d.resting {
-		until = together(until)
-	} else {
-		until = earlier(until, d.begun.Add(d.active+restAfterTCP))
-	}
-	d.link.SetReadDeadline(until)
-	return true
-}
-
-// together puts a deadline off by less than a second, to the beginning of one. The timers of thousands of devices
-// then wake the process once, and not each for itself.
-func together(t time.Time) time.Time {
-	return t.Add((time.Second - time.Duration(t.Nanosecond())) % time.Second)
-}
-
-// stir notes that something happened.
-func (d *Device) stir(now time.Time) {
-	since := now.Sub(d.begun)
-	d.calm = since-d.active >= restAfterTCP
-	d.active = since
+	return d.awake().Receive(now, message)
 }
 
 // wakeLocked ends the wait in Read, or keeps it from beginning.
@@ -385,7 +353,9 @@ func (d *Device) flush() error {
 func (d *Device) end(err error) {
 	d.Close(err)
 	d.link.Close()
-	d.session.Close(ErrClosed)
+	if d.session != nil {
+		d.session.Close(ErrClosed)
+	}
 	if d.presence == nil {
 		return
 	}
@@ -419,8 +389,5 @@ func (d *Device) update(change func(*cloud.Device)) (cloud.Device, error) {
 // LastHeard implements cloud.Conn.
 func (d *Device) LastHeard() time.Time {
 	ago := time.Since(d.begun) - time.Duration(d.heard.Load())
-	return d.home.now().Add(-ago)
+	return d.home.clock().Add(-ago)
 }
-
-// now is the cloud's time.
-func (h *home) now() time.Time { return h.hub.Clock().Now() }

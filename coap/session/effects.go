@@ -42,7 +42,6 @@ func (d *Device) arrive(ctx context.Context, h coap.Hello) error {
 		return nil
 	}
 	address, ours := d.link.RemoteAddr().String(), hostOf(d.link.LocalAddr().String())
-	d.session.Locate(hostOf(address))
 	record, err := d.update(func(r *cloud.Device) {
 		recordHello(r, h)
 		r.LastHandshake, r.LastHeard, r.LastAddress = d.LastHeard(), d.LastHeard(), address

@@ -159,7 +159,7 @@ func (p *Peer) step(now time.Time) (due time.Time, alive bool) {
 func (p *Peer) awake() bool {
 	if p.session == nil && p.resting.board != nil {
 		p.session = p.resting.wake(p.start(), Config{
-			Device: p.device, IP: p.channel.RemoteAddr().Addr().String(), Clock: p.peers.clock, Vitals: vitalsEvery,
+			Device: p.device, IP: p.channel.RemoteAddr().Addr().String(), Clock: p.peers.clock, Vitals: vitalsEvery, UDP: true,
 		})
 		p.resting = resting{}
 	}

@@ -12,8 +12,8 @@ import (
 	"localcloud/coap"
 )
 
-// A session over UDP that has nothing under way rests: nearly all boards, nearly always. What it has to know then fits into
-// a tenth of a Session, of which its Peer makes a new one when anything comes:
+// A session that has nothing under way rests: nearly all boards, nearly always. What it has to know then fits into
+// a tenth of a Session, of which its owner makes a new one when anything comes, over TCP anything but a ping:
 //
 //	                    nothing is under way
 //	Session ─────────────────────────────────────▶ resting ──▶ board, shared by all that are of one kind
@@ -50,10 +50,14 @@ func (s *Session) rest(now time.Time, boards *boards) (r resting, ok bool) {
 	if s.board == nil {
 		s.board = boards.share(s.hello, s.describing.known, s.subs)
 	}
-	return resting{
+	r = resting{
 		board: s.board, name: s.name, answers: s.answers.pack(s.seconds(now)), heard: s.heard, metricsAt: s.describing.metricsAt,
-		keepAlive: s.udp.keepAlive, nextID: s.nextID, nextToken: s.nextToken, away: s.udp.away, left: s.udp.left,
-	}, true
+		nextID: s.nextID, nextToken: s.nextToken,
+	}
+	if u := s.udp; u != nil {
+		r.keepAlive, r.away, r.left = u.keepAlive, u.away, u.left
+	}
+	return r, true
 }
 
 // mayRest reports whether all that the session has to know is in a resting.
@@ -61,21 +65,37 @@ func (s *Session) mayRest() bool {
 	d, u := &s.describing, s.udp
 	return s.greeted && !s.closed && len(s.open) == 0 && len(s.pings) == 0 && len(s.waiting) == 0 && s.pinged == never &&
 		len(s.outbox) == 0 && len(s.effects) == 0 && d.askAt == never && !d.asked && d.arriving == nil &&
-		len(u.unacked) == 0 && len(u.events) == 0 && u.hello == nil
+		(u == nil || len(u.unacked) == 0 && len(u.events) == 0 && u.hello == nil)
 }
 
-// wake makes the session again, which began at started. Of cfg it takes Device, IP, Clock and Vitals.
+// wake makes the session again, which began at started. Of cfg it takes Device, IP, Clock, Vitals and UDP.
 func (r *resting) wake(started time.Time, cfg Config) *Session {
 	b := r.board
 	s := &Session{
-		device: cfg.Device, name: r.name, ip: cfg.IP, clock: cfg.Clock, vitals: cfg.Vitals,
+		device: cfg.Device, name: r.name, ip: cfg.IP, clock: cfg.Clock, vitals: cfg.Vitals, words: cfg.words,
 		board: b, hello: b.hello, greeted: true, subs: b.subs, started: started, heard: r.heard,
-		udp:        &reliability{keepAlive: r.keepAlive, away: r.away, left: r.left},
 		describing: describing{known: b.known, metricsAt: r.metricsAt},
+	}
+	if cfg.UDP {
+		s.udp = &reliability{keepAlive: r.keepAlive, away: r.away, left: r.left}
 	}
 	s.nextID, s.nextToken = r.nextID, r.nextToken
 	s.answers.unpack(r.answers)
 	return s
+}
+
+// pong is Session.Pong, of a session over TCP that began at started.
+func (r *resting) pong(started, now time.Time, b []byte) bool {
+	if !coap.Pong(b) {
+		return false
+	}
+	r.heard = momentOf(started, now)
+	return true
+}
+
+// deadline is Session.Deadline, of a session over TCP that began at started.
+func (r *resting) deadline(started time.Time) time.Time {
+	return earlier(r.heard.since(started).Add(quietLimit), r.metricsAt.since(started))
 }
 
 // changed says that what the session knows of its device is not what the board says that it rested with.

@@ -52,7 +52,7 @@ func TestASessionThatRestedIsWhatItWas(t *testing.T) {
 	if !ok {
 		t.Fatal("it does not rest")
 	}
-	after := r.wake(now, Config{Device: theID, IP: "192.0.2.7", Vitals: vitalsEvery})
+	after := r.wake(now, Config{Device: theID, IP: "192.0.2.7", Vitals: vitalsEvery, UDP: true})
 	if _, again := after.seen(later, 6); again {
 		t.Error("a new id counts as seen")
 	}
@@ -149,5 +149,48 @@ func TestKindsOfWhichThereIsNoBoardAreForgotten(t *testing.T) {
 			t.Fatal("it is still known")
 		}
 		runtime.GC()
+	}
+}
+
+func TestASessionOverTCPThatRestedIsWhatItWas(t *testing.T) {
+	d := described(t, helloPhoton33)
+	began := d.s.started
+	question := coap.TimeRequest(d.nextID(), 7)
+	d.send(question, coap.SubscribeMessage(coap.Confirmable, d.nextID(), coap.Subscription{Prefix: "pre/"}))
+	d.effects = nil
+	d.advance(2 * pushWait)
+	var bs boards
+	r, ok := d.s.rest(d.now, &bs)
+	if !ok {
+		t.Fatal("it does not rest")
+	}
+	due := func(what string, got time.Time) {
+		t.Helper()
+		if want := d.s.Deadline(); !got.Equal(want) {
+			t.Errorf("%s it is due at %v, was at %v", what, got, want)
+		}
+	}
+	due("at rest", r.deadline(began))
+
+	d.advance(10 * time.Second)
+	ping, _ := coap.Ping(d.nextID()).Append(nil)
+	other, _ := coap.Ping(d.id).Append(nil)
+	if !r.pong(began, d.now, ping) || !d.s.Pong(d.now, other) || string(ping) != string(other) {
+		t.Errorf("at rest it answers %x, was to answer %x", ping, other)
+	}
+	due("after a ping", r.deadline(began))
+	if question, _ := question.Append(nil); r.pong(began, d.now, question) {
+		t.Error("at rest it answers a question for the time with a pong")
+	}
+
+	after := r.wake(began, Config{Device: theID, Name: "lamp", Vitals: d.s.vitals})
+	due("awake", after.Deadline())
+	want, _ := d.s.seen(d.now, question.ID)
+	if got, again := after.seen(d.now, question.ID); !again || string(got) != string(want) {
+		t.Errorf("a question that comes again gets %x, got %x before", got, want)
+	}
+	if !reflect.DeepEqual(after.describing.known, d.s.describing.known) || !reflect.DeepEqual(after.subs, d.s.subs) ||
+		after.nextID != d.s.nextID || after.name != d.s.name {
+		t.Errorf("it is %+v, was %+v", after, d.s)
 	}
 }

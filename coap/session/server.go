@@ -49,7 +49,7 @@ func (s *Server) Serve(ctx context.Context, ln net.Listener) error {
 		ln.Close()
 	})
 	defer stop()
-	h := &home{hub: s.Hub, registry: s.Registry, logger: s.Logger}
+	h := newHome(s.Hub, s.Registry, s.Logger)
 
 	places := make(chan struct{}, maxHandshakes)
 	for {

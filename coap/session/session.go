@@ -290,6 +290,3 @@ func (s *Session) Close(err error) {
 
 // Rename tells the session the device's name.
 func (s *Session) Rename(name string) { s.name = name }
-
-// Locate tells the session the address from which the device comes.
-func (s *Session) Locate(ip string) { s.ip = ip }
