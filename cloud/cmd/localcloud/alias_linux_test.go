@@ -55,6 +55,7 @@ func aliased(t *testing.T) bool {
 	t.Helper()
 	const mark = "ALIASED_TEST" // not LOCALCLOUD_ALIASED: tests forget the settings of their machine
 	if os.Getenv(mark) == "" {
+		buildProgram(t)
 		inside := exec.Command("unshare", "--map-root-user", "--net", "--mount", os.Args[0], "-test.run", "^"+t.Name()+"$", "-test.v")
 		inside.Env = append(os.Environ(), mark+"=yes")
 		out, err := inside.CombinedOutput()

@@ -90,6 +90,7 @@ var arrows = []arrow{
 type arrow struct{ from, to, reason string }
 
 func TestEveryImportIsInTheTable(t *testing.T) {
+	t.Parallel()
 	for _, goos := range []string{"linux", "darwin", "windows"} {
 		for _, v := range violations(packages(t, goos)) {
 			t.Errorf("%s (GOOS=%s)", v, goos)

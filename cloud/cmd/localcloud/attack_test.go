@@ -120,16 +120,13 @@ type knocked struct {
 }
 
 func TestEveryIntruderIsTurnedAwayCountedAndExplained(t *testing.T) {
-	s := serve(t, t.TempDir())
-	addUser(t, s.data, "ann")
+	t.Parallel()
+	s, _ := serveOwned(t)
 	id, online, stranger := randomID(), randomID(), randomID()
 	key, other := addDevice(t, s, id), addDevice(t, s, online)
 	d := photon(t, s, online, other)
 	eventually(t, "the good device is online", d.Online)
-	server, err := readServerKey(t.Context(), exportKey(t, s.data), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	server := keyOfCloud(t, s)
 	var block []byte // of an earlier handshake, to be replayed
 
 	for _, attack := range []struct {

@@ -73,6 +73,7 @@ func TestASpareMachineBecomesTheCloudOfABackup(t *testing.T) {
 }
 
 func TestABackupIsRefusedWhenItIsNotWholeOrNotYours(t *testing.T) {
+	t.Parallel()
 	data, _ := newCloud(t)
 	file := filepath.Join(t.TempDir(), "cloud.backup")
 	if _, err := try(t, passphrase+"\n", "backup", file, "--passphrase-stdin", "--data", data); err != nil {

@@ -2,8 +2,12 @@ package main_test
 
 import (
 	"bytes"
+	"fmt"
 	"os"
 	"path/filepath"
+	"strings"
+
+	"localcloud/keys"
 )
 
 // formatKeys has particle-cli read the key files that we write for boards, and compares what it makes of them: the slot of
@@ -38,5 +42,25 @@ func (c *cli) formatKeys() {
 			}
 			os.Remove(filepath.Join(c.home, "made.der"))
 		}
+	}
+}
+
+// sendKeys registers the key of a new device, which is nobody's then.
+func (c *cli) sendKeys() {
+	rsa, err := keys.GenerateDeviceRSA()
+	if err != nil {
+		c.Fatal(err)
+	}
+	key, err := keys.NewRSAPublicKey(&rsa.PublicKey)
+	if err != nil {
+		c.Fatal(err)
+	}
+	file, id := filepath.Join(c.home, "device.pub.pem"), fmt.Sprintf("e00fce68000000000000000%d", c.version.number)
+	if err := os.WriteFile(file, key.PEM(), 0o600); err != nil {
+		c.Fatal(err)
+	}
+	c.ok("keys send "+id+" "+file, "submitting public key succeeded!")
+	if status, text := c.request(c.T, c.owner, "GET", "/v1/localcloud/devices/"+id, ""); !strings.Contains(text, string(key.Fingerprint())) {
+		c.Errorf("the new device: %d %s", status, text)
 	}
 }

@@ -1,28 +1,22 @@
 package main_test
 
 import (
-	"bytes"
 	"encoding/json"
 	"fmt"
-	"io"
-	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
 	"runtime"
-	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
-
-	"localcloud/keys"
 )
 
 // particle-cli from npm in three generations, each with a user and a device of
 // their own, does what its users do, in the order in which they do it.
 func TestParticleCLI(t *testing.T) {
+	t.Parallel()
 	if runtime.GOOS != "linux" {
 		t.Skip("its prompts need script(1) with the options of Linux")
 	}
@@ -44,273 +38,6 @@ func TestParticleCLI(t *testing.T) {
 			c.useProducts()
 			c.comeWithAnExpiredToken()
 		})
-	}
-}
-
-// cliVersion is one generation of particle-cli.
-type cliVersion struct {
-	name    string // the alias in package.json
-	number  int    // 1, 2 or 3
-	command []string
-}
-
-func cliVersions(t *testing.T) []cliVersion {
-	t.Helper()
-	node, modern := nodes(t)
-	modules, err := filepath.Abs("testdata/clients/node_modules")
-	if err != nil {
-		t.Fatal(err)
-	}
-	versions := []cliVersion{
-		{"cli1", 1, []string{node, filepath.Join(modules, "cli1/bin/particle.js")}},
-		{"cli2", 2, []string{node, filepath.Join(modules, "cli2/dist/index.js")}},
-		{"cli3", 3, []string{modern, filepath.Join(modules, "cli3/src/index.js")}},
-	}
-	for _, v := range versions {
-		if _, err := os.Stat(v.command[1]); err != nil {
-			t.Fatalf("%v; run: make setup", err)
-		}
-	}
-	return versions
-}
-
-// nodes returns the machine's Node.js, and one of at least version 22, which particle-cli 3 wants.
-func nodes(t *testing.T) (node, modern string) {
-	t.Helper()
-	node, err := exec.LookPath("node")
-	if err != nil {
-		t.Fatalf("%v; run: make setup", err)
-	}
-	var major int
-	if _, err := fmt.Sscanf(output(t, "", node, "--version"), "v%d", &major); err == nil && major >= 22 {
-		return node, node
-	}
-	found, _ := filepath.Glob("testdata/clients/node_modules/node-*/bin/node")
-	if len(found) != 1 {
-		t.Fatalf("particle-cli 3 needs Node.js 22, %s is older, and of npm's there are %q; run: make setup", node, found)
-	}
-	modern, err = filepath.Abs(found[0])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return node, modern
-}
-
-// site is a running cloud whose owner is none of those who are tested.
-type site struct {
-	program, data string
-	cloud         *process
-	http, tcp     string
-	https, ca     string // address, and a file with the certificate to trust
-	key           string // file with the server's key
-	owner         string // a token
-	foreign       string // a device of the owner
-}
-
-func startSite(t *testing.T, more ...string) *site {
-	t.Helper()
-	s := &site{program: buildProgram(t), data: t.TempDir(), foreign: "e00fce6800000000000000ff"}
-	s.start(t, more...)
-	s.key = filepath.Join(t.TempDir(), "server.pem")
-	if err := os.WriteFile(s.key, []byte(output(t, "", s.program, "keys", "export", "--data", s.data)), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	s.ca = filepath.Join(t.TempDir(), "ca.pem")
-	output(t, "", s.program, "https", "ca", "--out", s.ca, "--data", s.data)
-	s.addUser(t, "owner@example.com", "owner's password")
-	s.owner = s.token(t, "owner@example.com")
-	if status, text := s.request(t, s.owner, "POST", "/v1/localcloud/devices", `{"id":"`+s.foreign+`"}`); status != 201 {
-		t.Fatalf("device of the owner: %d %s", status, text)
-	}
-	return s
-}
-
-// start starts the cloud on free ports, but where more says otherwise.
-func (s *site) start(t *testing.T, more ...string) {
-	t.Helper()
-	s.cloud = start(t, exec.Command(s.program, append(append([]string{"serve", "--data", s.data, "--https", "127.0.0.1:0"}, anyPort...), more...)...))
-	a := s.cloud.ready(t)
-	s.http, s.https, s.tcp = "http://"+a.HTTP, "https://"+a.HTTPS, a.TCP
-}
-
-func (s *site) addUser(t *testing.T, name, password string) {
-	t.Helper()
-	output(t, password+"\n", s.program, "user", "add", name, "--password-stdin", "--data", s.data)
-}
-
-func (s *site) token(t *testing.T, user string, more ...string) string {
-	t.Helper()
-	var made struct{ Token string }
-	text := output(t, "", s.program, append([]string{"token", "create", "--user", user, "--data", s.data, "--json"}, more...)...)
-	if err := json.Unmarshal([]byte(text), &made); err != nil || made.Token == "" {
-		t.Fatalf("token create printed %q: %v", text, err)
-	}
-	return made.Token
-}
-
-// device starts a virtual device with what equip gives it.
-func (s *site) device(t *testing.T, token string) (device *process, id string) {
-	t.Helper()
-	device = start(t, exec.Command(s.program, "virtual", "--stdio", "--http", s.http, "--tcp", s.tcp, "--token", token, "--server-key", s.key))
-	return device, equip(t, device)
-}
-
-// request sends one request of ours.
-func (s *site) request(t *testing.T, token, method, path, body string) (status int, text string) {
-	t.Helper()
-	r, err := http.NewRequestWithContext(t.Context(), method, s.http+path, strings.NewReader(body))
-	if err != nil {
-		t.Fatal(err)
-	}
-	r.Header.Set("Authorization", "Bearer "+token)
-	r.Header.Set("Content-Type", "application/json")
-	resp, err := http.DefaultClient.Do(r)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer resp.Body.Close()
-	b, err := io.ReadAll(resp.Body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return resp.StatusCode, string(b)
-}
-
-// cli is particle-cli at the hands of one user.
-type cli struct {
-	*testing.T
-	*site
-	version  cliVersion
-	home     string
-	env      []string // more than its home
-	user     string
-	password string
-	token    string // ours, to look at what it did
-	device   string // id of the user's, online
-	name     string // of the device
-
-	idle      *process // a subscription without an event, and since when
-	idleSince time.Time
-}
-
-func (c *cli) command(args ...string) *exec.Cmd {
-	return c.prepare(exec.Command(c.version.command[0], append(c.version.command[1:], args...)...))
-}
-
-// prepare gives a command the user's home, and nothing else of ours.
-func (c *cli) prepare(cmd *exec.Cmd) *exec.Cmd {
-	cmd.Dir = c.home
-	cmd.Env = []string{"PATH=" + os.Getenv("PATH"), "HOME=" + c.home, "home=" + c.home, "PARTICLE_DISABLE_UPDATE=true", "TERM=dumb"}
-	cmd.Env = append(cmd.Env, c.env...)
-	return cmd
-}
-
-var ansi = regexp.MustCompile("\x1b\\[[0-9;?]*[A-Za-z]")
-
-// says runs a command that has to print all of words and end with the code.
-func (c *cli) says(code int, words []string, args ...string) string {
-	c.Helper()
-	cmd := c.command(args...)
-	var out bytes.Buffer
-	cmd.Stdout, cmd.Stderr = &out, &out // one pipe
-	timer := time.AfterFunc(soon, func() { cmd.Process.Kill() })
-	defer timer.Stop()
-	cmd.Run()
-	text := plain(out.String())
-	if got := cmd.ProcessState.ExitCode(); got != code {
-		c.Errorf("particle %s: exit code %d, want %d\n%s", strings.Join(args, " "), got, code, text)
-	}
-	for _, w := range words {
-		if !strings.Contains(text, w) {
-			c.Errorf("particle %s does not say %q but:\n%s", strings.Join(args, " "), w, text)
-		}
-	}
-	return text
-}
-
-func plain(s string) string { return ansi.ReplaceAllString(s, "") }
-
-// ok is says for a command that succeeds.
-func (c *cli) ok(args string, words ...string) string {
-	c.Helper()
-	return c.says(0, words, strings.Fields(args)...)
-}
-
-// by returns what is said by this version: the first, second or third.
-func (c *cli) by(first, second, third string) string {
-	return []string{first, second, third}[c.version.number-1]
-}
-
-// answer is what a user types when asked something.
-type reply struct{ asked, typed string }
-
-// dialog runs a command on a terminal, since it asks, and returns what it printed.
-func (c *cli) dialog(answers []reply, args ...string) string {
-	c.Helper()
-	var line []string
-	for _, a := range append(slices.Clone(c.version.command), args...) {
-		line = append(line, "'"+a+"'")
-	}
-	cmd := c.prepare(exec.Command("script", "-qec", strings.Join(line, " "), "/dev/null"))
-	seen := &watched{changed: make(chan struct{}, 1)}
-	cmd.Stdout, cmd.Stderr = seen, seen
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		c.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		c.Fatal(err)
-	}
-	timer := time.AfterFunc(soon, func() { cmd.Process.Kill() })
-	defer timer.Stop()
-	from := 0
-	for _, a := range answers {
-		if from = seen.after(a.asked, from); from < 0 {
-			c.Errorf("particle %s does not ask %q but says:\n%s", strings.Join(args, " "), a.asked, seen.text())
-			break
-		}
-		io.WriteString(in, a.typed+"\r")
-	}
-	cmd.Wait()
-	in.Close()
-	return plain(seen.text())
-}
-
-// watched is what was written, for one who waits for words in it.
-type watched struct {
-	changed chan struct{}
-	mu      sync.Mutex
-	buf     bytes.Buffer // guarded by mu
-}
-
-func (w *watched) Write(b []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	select {
-	case w.changed <- struct{}{}:
-	default:
-	}
-	return w.buf.Write(b)
-}
-
-func (w *watched) text() string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.buf.String()
-}
-
-// after waits for words and returns where they end, -1 when they do not come.
-func (w *watched) after(words string, from int) int {
-	late := time.After(soon)
-	for {
-		if i := strings.Index(w.text()[from:], words); i >= 0 {
-			return from + i + len(words)
-		}
-		select {
-		case <-w.changed:
-		case <-late:
-			return -1
-		}
 	}
 }
 
@@ -427,26 +154,6 @@ func (c *cli) useDevices() {
 	if c.version.number > 1 {
 		c.says(1, []string{none}, "flash", c.name, "a.ino")
 		c.ok("library search neopixel", "Found 0 libraries")
-	}
-}
-
-// sendKeys registers the keys of two new devices, which are nobody's then.
-func (c *cli) sendKeys() {
-	rsa, err := keys.GenerateDeviceRSA()
-	if err != nil {
-		c.Fatal(err)
-	}
-	key, err := keys.NewRSAPublicKey(&rsa.PublicKey)
-	if err != nil {
-		c.Fatal(err)
-	}
-	file, id := filepath.Join(c.home, "device.pub.pem"), fmt.Sprintf("e00fce68000000000000000%d", c.version.number)
-	if err := os.WriteFile(file, key.PEM(), 0o600); err != nil {
-		c.Fatal(err)
-	}
-	c.ok("keys send "+id+" "+file, "submitting public key succeeded!")
-	if status, text := c.request(c.T, c.owner, "GET", "/v1/localcloud/devices/"+id, ""); !strings.Contains(text, string(key.Fingerprint())) {
-		c.Errorf("the new device: %d %s", status, text)
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 // cloud was stopped and started again, and one who says which event was the last
 // misses nothing.
 func TestClientsSurviveARestart(t *testing.T) {
+	t.Parallel()
 	node, _ := nodes(t)
 	s := startSite(t)
 	first := s.cloud

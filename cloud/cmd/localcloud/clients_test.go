@@ -15,6 +15,7 @@ import (
 // header), by HTTP and by HTTPS, uses the cloud and a virtual device as their users do. What is
 // checked stands in testdata/clients/api.mjs.
 func TestParticleAPIJS(t *testing.T) {
+	t.Parallel()
 	node, err := exec.LookPath("node")
 	if err != nil {
 		t.Fatalf("%v; run: make setup", err)

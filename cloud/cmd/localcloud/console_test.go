@@ -8,6 +8,7 @@ import (
 
 // Only the console's own paths are its: whoever asks for another one gets the API's answer.
 func TestConsoleStandsBesideTheAPI(t *testing.T) {
+	t.Parallel()
 	s := serve(t, t.TempDir())
 	following := &http.Client{CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }}
 	for _, test := range []struct {

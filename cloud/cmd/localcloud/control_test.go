@@ -13,8 +13,8 @@ import (
 )
 
 func TestCommandsWorkWithoutARunningCloud(t *testing.T) {
-	data := t.TempDir()
-	addUser(t, data, "ann")
+	t.Parallel()
+	data, _ := newCloud(t)
 	addUser(t, data, "bob", "--scope", "read-only")
 	users := into[[]struct {
 		Name  string
@@ -42,6 +42,7 @@ func TestCommandsWorkWithoutARunningCloud(t *testing.T) {
 }
 
 func TestALockedStoreWhoseOwnerDoesNotAnswerIsExplained(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	held, err := store.Open(data, store.Options{})
 	if err != nil {
@@ -52,6 +53,7 @@ func TestALockedStoreWhoseOwnerDoesNotAnswerIsExplained(t *testing.T) {
 }
 
 func TestAControlFileThatACrashLeftBehindIsPassedOver(t *testing.T) {
+	t.Parallel()
 	gone := httptest.NewServer(nil)
 	gone.Close()
 	other := httptest.NewServer(http.NotFoundHandler()) // somebody else got the port meanwhile
@@ -64,8 +66,7 @@ func TestAControlFileThatACrashLeftBehindIsPassedOver(t *testing.T) {
 		"nonsense":      `{"url":7}`,
 	} {
 		t.Run(name, func(t *testing.T) {
-			data := t.TempDir()
-			addUser(t, data, "ann")
+			data, _ := newCloud(t)
 			if err := os.WriteFile(controlPath(data), []byte(content), 0o600); err != nil {
 				t.Fatal(err)
 			}
@@ -78,6 +79,7 @@ func TestAControlFileThatACrashLeftBehindIsPassedOver(t *testing.T) {
 }
 
 func TestLookingDoesNotMakeADataDirectory(t *testing.T) {
+	t.Parallel()
 	nowhere := filepath.Join(t.TempDir(), "typo")
 	for _, args := range [][]string{{"user", "list"}, {"device", "list"}, {"status"}, {"token", "list"}, {"policy", "show"}, {"keys", "show"}} {
 		refused(t, 1, []string{"there is no data in " + nowhere, "localcloud serve --data " + nowhere}, append(args, "--data", nowhere)...)
@@ -88,6 +90,7 @@ func TestLookingDoesNotMakeADataDirectory(t *testing.T) {
 }
 
 func TestWhatNeedsARunningCloudSaysHowToStartIt(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	for _, args := range [][]string{{"events"}, {"publish", "x"}, {"device", "call", "d", "f"}, {"device", "get", "d", "v"}} {
 		refused(t, 1, []string{"no localcloud runs on the data in " + data, "localcloud serve --data " + data}, append(args, "--data", data)...)
@@ -95,8 +98,7 @@ func TestWhatNeedsARunningCloudSaysHowToStartIt(t *testing.T) {
 }
 
 func TestACloudElsewhereIsReachedWithATokenAlone(t *testing.T) {
-	s := serve(t, t.TempDir())
-	admin := addUser(t, s.data, "ann")
+	s, admin := serveOwned(t)
 	user := addUser(t, s.data, "bob")
 
 	refused(t, 2, []string{"--cloud needs a token"}, "user", "list", "--cloud", s.url)
@@ -118,6 +120,7 @@ func TestACloudElsewhereIsReachedWithATokenAlone(t *testing.T) {
 }
 
 func TestTheControlSecretIsNotShownByAccident(t *testing.T) {
+	t.Parallel()
 	s := serve(t, t.TempDir(), "--log-level", "debug")
 	file, err := readControl(s.data)
 	if err != nil {

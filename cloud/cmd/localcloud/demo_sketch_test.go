@@ -13,6 +13,7 @@ import (
 
 // The printed address shows what the sketch streams, with no hardware and nothing else to set up.
 func TestTheDemoStreamsAsTheSketchesDo(t *testing.T) {
+	t.Parallel()
 	program := buildProgram(t)
 	for sketch, line := range map[string]string{
 		"livegraph": `^\d{1,4}$`,
@@ -78,6 +79,7 @@ func fetch(t *testing.T, url string) *http.Response {
 }
 
 func TestAnUnknownSketchIsRefusedWithThoseThatThereAre(t *testing.T) {
+	t.Parallel()
 	out, err := exec.Command(buildProgram(t), "demo", "lighthouse").CombinedOutput()
 	if err == nil || !strings.Contains(string(out), "livegraph") {
 		t.Errorf("%v %s", err, out)

@@ -27,6 +27,7 @@ func demo(t *testing.T, data string, more ...string) (*background, string) {
 }
 
 func TestTheDemosCurlLineShowsItsEventsAndTheNextDemoHasTheSame(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir() + "/demo"
 	var token, id string
 	for round := range 2 {
@@ -87,6 +88,7 @@ func readOnly(t *testing.T, url string) {
 }
 
 func TestTheDemoTakesFreePortsWhenOthersHaveThem(t *testing.T) {
+	t.Parallel()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)

@@ -3,152 +3,19 @@ package main
 import (
 	"bytes"
 	"context"
-	"crypto/rsa"
-	"crypto/x509"
 	"encoding/binary"
-	"errors"
 	"fmt"
 	"net"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"testing"
 	"time"
 
 	"localcloud/cloud/client"
-	"localcloud/coap/virtual"
-	"localcloud/keys"
 	"localcloud/keys/dfu/dfutest"
 )
-
-// What boards hold when they come from the factory is written down here from device-protocol.md, 6.2, and not taken from package keys.
-
-// otherCloud is the identity of the cloud that boards knew before. Making it takes long.
-var otherCloud = sync.OnceValue(func() keys.Identity {
-	id, err := keys.GenerateIdentity()
-	if err != nil {
-		panic(err)
-	}
-	return id
-})
-
-// ownKeys are the key files of the cloud of all tests here.
-var ownKeys = sync.OnceValue(func() map[string][]byte {
-	dir, err := os.MkdirTemp("", "keys-")
-	if err != nil {
-		panic(err)
-	}
-	defer os.RemoveAll(dir)
-	if _, _, err := keys.OpenIdentity(dir); err != nil {
-		panic(err)
-	}
-	files := map[string][]byte{}
-	for _, name := range []string{"server-rsa.pem", "server-ec.pem"} {
-		if files[name], err = os.ReadFile(filepath.Join(dir, name)); err != nil {
-			panic(err)
-		}
-	}
-	return files
-})
-
-// newCloud returns the data directory of a cloud with an owner, and its identity.
-func newCloud(t *testing.T) (data string, identity keys.Identity) {
-	t.Helper()
-	data = t.TempDir()
-	for name, text := range ownKeys() {
-		if err := errors.Join(os.MkdirAll(keysDir(data), 0o700), os.WriteFile(filepath.Join(keysDir(data), name), text, 0o600)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	addUser(t, data, "ann")
-	identity, _, err := keys.OpenIdentity(keysDir(data))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return data, identity
-}
-
-// newBoard is a board of a platform that knows another cloud, with a key of its own, on the bench.
-type newBoard struct {
-	platform, id      string
-	server, device    int // where the slots begin
-	hostAt            int // of the address blob, from the start of the server slot
-	size              int // of the server slot
-	rsa               bool
-	setupDone         bool // the board has the mark
-	electronTransport bool // the board can be switched to TCP
-}
-
-var newBoards = []newBoard{
-	{platform: "photon", id: "3f0034000b51343334363138", server: 2082, device: 34, hostAt: 384, size: 512, rsa: true},
-	{platform: "electron", id: "2b0049000851363136363935", server: 3298, device: 3106, hostAt: 192, size: 320, electronTransport: true},
-	{platform: "argon", id: "e00fce6814ab7c2f5e6d9001", server: 3298, device: 3106, hostAt: 192, size: 320, setupDone: true},
-	{platform: "p2", id: "0a10aced202194944a00c11c", server: 3298, device: 3106, hostAt: 192, size: 320, setupDone: true},
-}
-
-// plug puts the board on the bench: another cloud's key, a key of its own, and traces in between that must stay.
-func (n newBoard) plug(t *testing.T, bench *dfutest.Bench) *dfutest.Board {
-	t.Helper()
-	other := otherCloud()
-	board := bench.Lay(t, n.platform, n.id, "1-"+fmt.Sprint(len(n.platform)))
-	for at := 0; at < 16<<10; at += 7 {
-		board.Put(t, at, []byte{byte(at)})
-	}
-	key, server := other.UDPPublicDER(), bytes.Repeat([]byte{0xff}, n.size)
-	device := n.deviceDER(t)
-	if n.rsa {
-		key = other.TCPPublicDER()
-	}
-	copy(server, key)
-	copy(server[n.hostAt:], "\x01\x0fdevice.spark.io")
-	board.Put(t, n.server, server)
-	board.Put(t, n.device, append(device, bytes.Repeat([]byte{0xff}, 16)...))
-	if n.electronTransport {
-		board.Put(t, 2977, []byte{0xff})
-	}
-	if n.setupDone {
-		board.Put(t, 8134, []byte{0xff})
-	}
-	board.EnterDFU(t)
-	return board
-}
-
-func (n newBoard) deviceDER(t *testing.T) []byte {
-	t.Helper()
-	if n.rsa {
-		return x509.MarshalPKCS1PrivateKey(newKey(t))
-	}
-	photon2, _ := keys.ParsePlatform("p2")
-	key, err := photon2.Layout().GenerateDeviceKey()
-	if err != nil {
-		t.Fatal(err)
-	}
-	slot, err := photon2.Layout().AppendDeviceSlot(nil, key)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return slot[:121]
-}
-
-// wanted is the whole memory afterwards.
-func (n newBoard) wanted(before []byte, identity keys.Identity, ip [4]byte, port uint16) []byte {
-	after := bytes.Clone(before)
-	key := identity.UDPPublicDER()
-	if n.rsa {
-		key = identity.TCPPublicDER()
-	}
-	slot := bytes.Repeat([]byte{0xff}, n.size)
-	copy(slot, key)
-	copy(slot[n.hostAt:], []byte{0, 4, ip[0], ip[1], ip[2], ip[3]})
-	binary.BigEndian.PutUint16(slot[n.hostAt+66:], port)
-	copy(after[n.server:], slot)
-	if n.setupDone {
-		after[8134] = 1
-	}
-	return after
-}
 
 func TestBoardsAreConnectedAndGivenBack(t *testing.T) {
 	for _, n := range newBoards {
@@ -208,57 +75,11 @@ func TestBoardsAreConnectedAndGivenBack(t *testing.T) {
 	}
 }
 
-// keptFiles are the files of backups.
-func keptFiles(t *testing.T, data string) []string {
-	t.Helper()
-	files, err := filepath.Glob(filepath.Join(data, "boards", "*", "*"))
-	if err != nil {
-		t.Fatal(err)
-	}
-	return files
-}
-
-// differences are the first places where two images differ.
-func differences(a, b []byte) (at []int) {
-	for i := range a {
-		if a[i] != b[i] && len(at) < 8 {
-			at = append(at, i)
-		}
-	}
-	return at
-}
-
-// A virtual Photon that boots from the memory which the command left: it takes the server's key, the address
-// and its own key from there, by the offsets that Device OS reads.
-func bootPhoton(t *testing.T, image []byte, id string) *virtual.Device {
-	t.Helper()
-	server, err := x509.ParsePKIXPublicKey(image[2082 : 2082+294])
-	if err != nil {
-		t.Fatalf("the board cannot read its server key: %v", err)
-	}
-	length := int(binary.BigEndian.Uint16(image[34+2:])) + 4
-	key, err := x509.ParsePKCS1PrivateKey(image[34 : 34+length])
-	if err != nil {
-		t.Fatalf("the board cannot read its own key: %v", err)
-	}
-	blob := image[2082+384:]
-	if blob[0] != 0 || blob[1] != 4 {
-		t.Fatalf("the board finds no address but % x", blob[:6])
-	}
-	address := net.JoinHostPort(net.IP(blob[2:6]).String(), fmt.Sprint(binary.BigEndian.Uint16(blob[66:])))
-	parsed, err := keys.ParseDeviceID(id)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return virtual.New(virtual.Config{ID: parsed, Key: key, ServerKey: server.(*rsa.PublicKey), Dial: dialTCP(address), Reconnect: true})
-}
-
 func TestABoardThatWasConnectedComesOnline(t *testing.T) {
 	bench := dfutest.Install(t)
 	n := newBoards[0]
 	board := n.plug(t, bench)
-	s := serve(t, t.TempDir())
-	addUser(t, s.data, "ann")
+	s, _ := serveOwned(t)
 
 	// The board restarts when it has left DFU mode.
 	ctx, cancel := context.WithCancel(context.Background())
@@ -295,8 +116,7 @@ func TestABoardIsConnectedAndGivenBackFromAnotherMachine(t *testing.T) {
 	bench := dfutest.Install(t)
 	n := newBoards[0]
 	board := n.plug(t, bench)
-	s := serve(t, t.TempDir())
-	token := addUser(t, s.data, "ann")
+	s, token := serveOwned(t)
 	before := board.Image(t)
 
 	command(t, "device", "rekey", "--cloud", s.url, "--token", token, "--wait", "0s")
@@ -361,98 +181,6 @@ func TestAUserConnectsAndGivesBackABoardOfTheirOwn(t *testing.T) {
 	}
 }
 
-func TestWhatGoesWrongLeavesTheBoardAsItWas(t *testing.T) {
-	n := newBoards[2] // three slots can be written: the device's key too, with --new-key
-	tests := []struct {
-		name  string
-		spoil func(t *testing.T, data string, board *dfutest.Board)
-		words []string
-	}{
-		{"what is written is not what is read", func(t *testing.T, _ string, b *dfutest.Board) { b.Fault(t, dfutest.LosesBits) }, []string{"does not hold what was written"}},
-		{"a protected board", func(t *testing.T, _ string, b *dfutest.Board) { b.Fault(t, dfutest.Protected) }, []string{"protected"}},
-		{"the backup cannot be stored", func(t *testing.T, data string, _ *dfutest.Board) {
-			if err := os.WriteFile(filepath.Join(data, "boards"), nil, 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}, []string{"no backup", "nothing was written"}},
-		{"the name is taken", func(t *testing.T, data string, _ *dfutest.Board) {
-			registerAnother(t, data, "kitchen")
-		}, []string{"did not take the board", "holds what it held before"}},
-	}
-	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			board := n.plug(t, dfutest.Install(t))
-			data, _ := newCloud(t)
-			before := board.Image(t)
-			tt.spoil(t, data, board)
-			refused(t, 1, tt.words, "device", "rekey", "--new-key", "--host", "10.0.0.1", "--name", "kitchen", "--data", data)
-			if board.Fault(t, dfutest.NoFault); tt.name != "what is written is not what is read" && !bytes.Equal(board.Image(t), before) {
-				t.Errorf("the memory differs at %v", differences(board.Image(t), before))
-			}
-			for _, d := range into[[]listed](t, "device", "list", "--data", data) {
-				if d.ID == n.id {
-					t.Errorf("it was registered: %+v", d)
-				}
-			}
-		})
-	}
-}
-
-func registerAnother(t *testing.T, data, name string) {
-	t.Helper()
-	public, err := keys.NewRSAPublicKey(&newKey(t).PublicKey)
-	if err != nil {
-		t.Fatal(err)
-	}
-	file := filepath.Join(t.TempDir(), "other.pem")
-	if err := os.WriteFile(file, public.PEM(), 0o600); err != nil {
-		t.Fatal(err)
-	}
-	command(t, "device", "add", randomID().String(), "--key", file, "--name", name, "--data", data)
-}
-
-// Unplugged at each of its writes: what is half written is said with its backup, the same command goes on, and restore goes all the way back.
-func TestABoardThatIsUnpluggedWhileWrittenCanGoOnAndBack(t *testing.T) {
-	n := newBoards[2]
-	for write := 1; write <= 3; write++ {
-		t.Run(fmt.Sprint(write), func(t *testing.T) {
-			board := n.plug(t, dfutest.Install(t))
-			data, _ := newCloud(t)
-			before := board.Image(t)
-			board.UnplugAfterWrites(t, write)
-			refused(t, 1, []string{"half changed", "backup", "localcloud device restore"},
-				"device", "rekey", "--new-key", "--host", "10.0.0.1", "--data", data)
-			if devices := into[[]listed](t, "device", "list", "--data", data); len(devices) != 0 {
-				t.Errorf("it was registered: %v", devices)
-			}
-			board.EnterDFU(t)
-			if out := command(t, "device", "rekey", "--host", "10.0.0.1", "--data", data); !strings.Contains(out, "registered") {
-				t.Errorf("it did not go on: %s", out)
-			}
-			board.EnterDFU(t)
-			command(t, "device", "restore", "--data", data)
-			if !bytes.Equal(board.Image(t), before) {
-				t.Errorf("after restore the memory differs at %v", differences(board.Image(t), before))
-			}
-		})
-	}
-}
-
-func TestWhatABoardNeedsIsSaidBeforeAnythingIsDone(t *testing.T) {
-	data, _ := newCloud(t)
-	bench := dfutest.Install(t)
-	refused(t, 1, []string{"no board", "blinks yellow"}, "device", "rekey", "--host", "10.0.0.1", "--data", data)
-	old := bench.Plug(t, "photon", "00000000010C", "1-1")
-	refused(t, 2, []string{"--id", "localcloud device identify"}, "device", "rekey", "--host", "10.0.0.1", "--data", data)
-	command(t, "device", "rekey", "--id", "3f0034000b51343334363138", "--host", "10.0.0.1", "--data", data)
-	old.EnterDFU(t)
-	newBoards[2].plug(t, bench)
-	refused(t, 1, []string{"more than one board", newBoards[2].id}, "device", "rekey", "--host", "10.0.0.1", "--data", data)
-	command(t, "device", "restore", "--dry-run", "3f0034000b51343334363138", "--data", data) // the one that does not tell
-	refused(t, 2, []string{"--for"}, "device", "rekey", "--file", "x", "--data", data)
-	refused(t, 2, []string{"not an IPv4 address"}, "device", "rekey", "--id", newBoards[2].id, "--host", "10.0.0", "--data", data)
-}
-
 func TestManyBoardsAreConnectedOneAfterAnother(t *testing.T) {
 	bench := dfutest.Install(t)
 	data, _ := newCloud(t)
@@ -492,6 +220,7 @@ func TestManyBoardsAreConnectedOneAfterAnother(t *testing.T) {
 }
 
 func TestFilesForABoardElsewhere(t *testing.T) {
+	t.Parallel()
 	data, _ := newCloud(t)
 	dir := filepath.Join(t.TempDir(), "files")
 	out := command(t, "device", "rekey", "--file", dir, "--for", "photon", "--host", "192.168.1.10", "--new-key",
@@ -523,6 +252,7 @@ func TestFilesForABoardElsewhere(t *testing.T) {
 }
 
 func TestTheUdevRuleIsPrinted(t *testing.T) {
+	t.Parallel()
 	if out := command(t, "device", "udev"); !strings.Contains(out, `ATTRS{idProduct}=="d006"`) {
 		t.Errorf("it printed %s", out)
 	}

@@ -20,17 +20,16 @@ import (
 	"localcloud/keys"
 )
 
-// eventually waits until a condition holds.
+// eventually waits until a condition holds. What takes long to ask, as it does with a command, is asked ever less often.
 func eventually(t *testing.T, what string, holds func() bool) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), bound)
-	defer cancel()
-	often := time.NewTicker(20 * time.Millisecond)
-	defer often.Stop()
-	for !holds() {
+	late := time.After(bound)
+	pause := 20 * time.Millisecond
+	for begun := time.Now(); !holds(); begun = time.Now() {
+		pause = min(pause+2*time.Since(begun), time.Second)
 		select {
-		case <-often.C:
-		case <-ctx.Done():
+		case <-time.After(pause):
+		case <-late:
 			t.Fatalf("not within %v: %s", bound, what)
 		}
 	}
@@ -39,10 +38,7 @@ func eventually(t *testing.T, what string, holds func() bool) {
 // photon is a board in software with a function and a variable, connecting to s until the test ends.
 func photon(t *testing.T, s *serving, id keys.DeviceID, key *rsa.PrivateKey) *virtual.Device {
 	t.Helper()
-	server, err := readServerKey(t.Context(), exportKey(t, s.data), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	server := keyOfCloud(t, s)
 	d := virtual.New(virtual.Config{ID: id, Key: key, ServerKey: server, Dial: dialTCP(s.TCP), Reconnect: true})
 	d.Function("led", func(arg string) int32 { return int32(len(arg)) })
 	d.Variable("temp", coap.Double, func() any { return 21.5 })
@@ -81,8 +77,8 @@ type listed struct {
 }
 
 func TestABoardThatKnocksIsAdoptedAndUsed(t *testing.T) {
-	s := serve(t, t.TempDir())
-	addUser(t, s.data, "ann")
+	t.Parallel()
+	s, _ := serveOwned(t)
 	addUser(t, s.data, "bob")
 	id := randomID()
 	d := photon(t, s, id, newKey(t))
@@ -145,8 +141,8 @@ func TestABoardThatKnocksIsAdoptedAndUsed(t *testing.T) {
 }
 
 func TestTrustOnFirstUseTakesABoardIn(t *testing.T) {
-	s := serve(t, t.TempDir(), "--trust-first-use")
-	addUser(t, s.data, "ann")
+	t.Parallel()
+	s, _ := serveOwned(t, "--trust-first-use")
 	d := photon(t, s, randomID(), newKey(t))
 	eventually(t, "the board is online", d.Online)
 	if devices := into[[]listed](t, "device", "list", "--data", s.data); len(devices) != 1 || devices[0].Owner != "ann" {
@@ -155,8 +151,8 @@ func TestTrustOnFirstUseTakesABoardIn(t *testing.T) {
 }
 
 func TestADeviceIsAddedBeforeItConnects(t *testing.T) {
-	data := t.TempDir()
-	addUser(t, data, "ann")
+	t.Parallel()
+	data, _ := newCloud(t)
 	id, key := randomID(), newKey(t)
 	public, err := keys.NewRSAPublicKey(&key.PublicKey)
 	if err != nil {
@@ -174,8 +170,8 @@ func TestADeviceIsAddedBeforeItConnects(t *testing.T) {
 }
 
 func TestADeviceHasAPolicyOfItsOwnUntilItIsTakenAway(t *testing.T) {
-	data := t.TempDir()
-	addUser(t, data, "ann")
+	t.Parallel()
+	data, _ := newCloud(t)
 	id := randomID()
 	public, err := keys.NewRSAPublicKey(&newKey(t).PublicKey)
 	if err != nil {
@@ -210,8 +206,7 @@ func TestADeviceHasAPolicyOfItsOwnUntilItIsTakenAway(t *testing.T) {
 }
 
 func TestAScriptsDeviceRegistersItselfAndIsItsUsers(t *testing.T) {
-	s := serve(t, t.TempDir())
-	addUser(t, s.data, "ann")
+	s, _ := serveOwned(t)
 	token := addUser(t, s.data, "bob")
 	id := randomID()
 	t.Setenv("DEVICE_ID", id.String())
@@ -251,8 +246,8 @@ func TestAScriptsDeviceRegistersItselfAndIsItsUsers(t *testing.T) {
 }
 
 func TestAFleetNeedsNothingBesideALocalCloud(t *testing.T) {
-	s := serve(t, t.TempDir())
-	addUser(t, s.data, "ann")
+	t.Parallel()
+	s, _ := serveOwned(t)
 	events := begin(t, nil, "events", "fleet/", "--max", "9", "--json", "--data", s.data)
 	eventually(t, "somebody listens", func() bool {
 		return strings.Contains(command(t, "status", "--json", "--data", s.data), `"streams":1`)
@@ -282,8 +277,8 @@ func TestAFleetNeedsNothingBesideALocalCloud(t *testing.T) {
 }
 
 func TestStoppingTellsEveryoneThatTheDevicesAreOffline(t *testing.T) {
-	s := serve(t, t.TempDir(), "--trust-first-use")
-	token := addUser(t, s.data, "ann")
+	t.Parallel()
+	s, token := serveOwned(t, "--trust-first-use")
 	d := photon(t, s, randomID(), newKey(t))
 	eventually(t, "the board is online", d.Online)
 	eventually(t, "the cloud knows that", func() bool { return strings.Contains(command(t, "status", "--data", s.data), "1 online") })

@@ -16,6 +16,7 @@ import (
 // Whoever unpacks the archive needs neither Go nor Node nor anything else: not
 // even a system. The root of these processes holds what was in the archive.
 func TestTheReleaseServesFromAnEmptyRoot(t *testing.T) {
+	t.Parallel()
 	target, ok := map[string]string{"amd64": "linux_amd64", "arm64": "linux_arm64", "arm": "linux_armv6"}[runtime.GOARCH]
 	if !ok {
 		t.Skipf("there is no archive for linux on %s", runtime.GOARCH)

@@ -48,6 +48,7 @@ func readSums(t *testing.T, dir string) map[string]string {
 }
 
 func TestTheReleaseIsNamedSummedAndComplete(t *testing.T) {
+	t.Parallel()
 	dir := makeArchives(t, "linux_armv6", "windows_amd64")
 	sums := readSums(t, dir)
 	for archive, program := range map[string]string{
@@ -88,6 +89,7 @@ func TestTheReleaseIsNamedSummedAndComplete(t *testing.T) {
 }
 
 func TestTheReleaseIsTheSameEachTime(t *testing.T) {
+	t.Parallel()
 	first, second := readSums(t, makeArchives(t, "linux_arm64")), readSums(t, makeArchives(t, "linux_arm64"))
 	for name, sum := range first {
 		if second[name] != sum {

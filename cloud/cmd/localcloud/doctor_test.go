@@ -35,10 +35,7 @@ type knockLike struct {
 // board runs a virtual Photon until the test ends.
 func board(t *testing.T, s *serving, change func(c *virtual.Config)) *virtual.Device {
 	t.Helper()
-	server, err := readServerKey(t.Context(), exportKey(t, s.data), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	server := keyOfCloud(t, s)
 	c := virtual.Config{Key: newKey(t), ServerKey: server, Dial: dialTCP(s.TCP)}
 	change(&c)
 	d := virtual.New(c)
@@ -52,10 +49,7 @@ func board(t *testing.T, s *serving, change func(c *virtual.Config)) *virtual.De
 // keyExchange does the board's half of the key exchange by hand and returns the connection after the server's answer.
 func keyExchange(t *testing.T, s *serving, block func(nonce []byte) []byte) net.Conn {
 	t.Helper()
-	server, err := readServerKey(t.Context(), exportKey(t, s.data), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	server := keyOfCloud(t, s)
 	conn, err := net.Dial("tcp", s.TCP)
 	if err != nil {
 		t.Fatal(err)
@@ -143,8 +137,10 @@ func addBoard(t *testing.T, data string, id keys.DeviceID, key *rsa.PrivateKey) 
 }
 
 func TestEachFailedConnectionExplainsItself(t *testing.T) {
+	t.Parallel()
 	for _, tt := range knocks() {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			data, _ := newCloud(t)
 			s := serve(t, data)
 			id := randomID()
@@ -206,6 +202,7 @@ func checkKnock(t *testing.T, s *serving, id keys.DeviceID, tt knockLike) {
 }
 
 func TestTwoBoardsWithTheSameIDAreNoticed(t *testing.T) {
+	t.Parallel()
 	data, _ := newCloud(t)
 	s := serve(t, data)
 	id, key := randomID(), newKey(t)
@@ -251,6 +248,7 @@ func TestTheDoctorOfABoardThatNeverComesComparesAddresses(t *testing.T) {
 }
 
 func TestAPhoneIsToldThatItReachesTheCloud(t *testing.T) {
+	t.Parallel()
 	s := serve(t, t.TempDir())
 	resp, err := http.Get(s.url + "/reach")
 	if err != nil {

@@ -171,8 +171,10 @@ func (r *eavesdropper) last() []byte {
 }
 
 func TestEachFailedConnectionOverUDPExplainsItself(t *testing.T) {
+	t.Parallel()
 	for _, tt := range udpKnocks() {
 		t.Run(tt.name, func(t *testing.T) {
+			t.Parallel()
 			data, _ := newCloud(t)
 			s := serve(t, data)
 			id := randomID()

@@ -70,6 +70,7 @@ func ecKey(t *testing.T) (public keys.PublicKey, privateFile, publicFile, bothFi
 
 // GnuTLS, which has nothing in common with us or with devices, shakes hands by raw public keys with a cloud that was just started.
 func TestGnuTLSShakesHandsWithRawPublicKeys(t *testing.T) {
+	t.Parallel()
 	c := startUDPCloud(t)
 	_, private, public, _ := ecKey(t)
 	ctx, cancel := context.WithTimeout(t.Context(), soon)
@@ -102,6 +103,7 @@ func TestGnuTLSShakesHandsWithRawPublicKeys(t *testing.T) {
 
 // libcoap asks for the time, and is a device that says Hello. With a key that nobody registered it gets nothing.
 func TestLibcoapTalksToTheCloud(t *testing.T) {
+	t.Parallel()
 	c := startUDPCloud(t)
 	output(t, "a good password\n", c.program, "user", "add", "me", "--admin", "--password-stdin", "--data", c.data)
 	_, _, _, stranger := ecKey(t)

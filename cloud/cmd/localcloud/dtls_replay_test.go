@@ -70,6 +70,7 @@ func isClosed(err error) bool {
 // Who has recorded all that a device said, and sends it again after the program was killed, from the device's address and
 // from another, gets nothing stored and nothing answered to; each of the records is counted.
 func TestNothingCanBeReplayedAcrossKillNine(t *testing.T) {
+	t.Parallel()
 	program, data := buildProgram(t), t.TempDir()
 	serve := func(udp string) (*process, string) {
 		p := start(t, exec.Command(program, "serve", "--data", data, "--http", "127.0.0.1:0", "--tcp", "127.0.0.1:0", "--relay", "127.0.0.1:0",

@@ -10,6 +10,7 @@ import (
 // A device over UDP goes on with its session when the program has ended: what it publishes after that is acknowledged, and
 // the cloud that was started again has seen no handshake. Where each event is synced, that holds for kill -9 too.
 func TestARestartCostsADeviceOverUDPNoHandshake(t *testing.T) {
+	t.Parallel()
 	for name, c := range map[string]struct {
 		events string
 		signal os.Signal

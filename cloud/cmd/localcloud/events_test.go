@@ -7,9 +7,9 @@ import (
 )
 
 func TestEventsGoOnAcrossARestartOfTheCloud(t *testing.T) {
-	data := t.TempDir()
-	s := serve(t, data)
-	token := addUser(t, data, "ann")
+	t.Parallel()
+	data, _ := newCloud(t)
+	s, token := serve(t, data), ownCloud().token
 	listening := func() bool {
 		return strings.Contains(command(t, "status", "--json", "--data", data), `"streams":1`)
 	}
@@ -40,9 +40,9 @@ func TestEventsGoOnAcrossARestartOfTheCloud(t *testing.T) {
 }
 
 func TestEventsForPeopleAreHarmless(t *testing.T) {
-	data := t.TempDir()
+	t.Parallel()
+	data, _ := newCloud(t)
 	s := serve(t, data)
-	addUser(t, data, "ann")
 	events := begin(t, nil, "events", "--max", "1", "--data", data)
 	eventually(t, "somebody listens", func() bool {
 		return strings.Contains(command(t, "status", "--json", "--data", data), `"streams":1`)

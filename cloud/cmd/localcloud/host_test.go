@@ -32,6 +32,7 @@ func post(t *testing.T, url, host, body string) *http.Response {
 }
 
 func TestSetupCodeOfTheFirstRunMakesTheOwner(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	s := serve(t, data)
 	status := into[struct {
@@ -65,8 +66,8 @@ func TestSetupCodeOfTheFirstRunMakesTheOwner(t *testing.T) {
 }
 
 func TestHostsAreAddedByCommand(t *testing.T) {
-	data := t.TempDir()
-	addUser(t, data, "ann")
+	t.Parallel()
+	data, _ := newCloud(t)
 	hosts := into[client.Hosts](t, "host", "list", "--data", data)
 	for _, want := range []string{"localhost", "127.0.0.1", "api.particle.io"} {
 		if !slices.Contains(hosts.Own, want) {

@@ -56,8 +56,9 @@ func get(t *testing.T, c *http.Client, url, token string) (*http.Response, strin
 }
 
 func TestHTTPSWithTheCloudsOwnAuthority(t *testing.T) {
-	data := t.TempDir()
-	token := addUser(t, data, "ann")
+	t.Parallel()
+	data, _ := newCloud(t)
+	token := ownCloud().token
 	s := serve(t, data, "--https", "127.0.0.1:0")
 	if s.HTTPS == "" || s.HTTPS == s.HTTP {
 		t.Fatalf("the ready line has https %q", s.HTTPS)
@@ -127,6 +128,7 @@ func TestHTTPSWithTheCloudsOwnAuthority(t *testing.T) {
 }
 
 func TestCertificateFollowsNamesAndFiles(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	authority, _, err := keys.OpenAuthority(dir, time.Now())
 	if err != nil {
@@ -198,6 +200,7 @@ func TestCertificateFollowsNamesAndFiles(t *testing.T) {
 }
 
 func TestHTTPSThatCannotBeIsRefused(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	missing := filepath.Join(data, "missing.pem")
 	serve := []string{"serve", "--data", data, "--http", "127.0.0.1:0", "--tcp", "127.0.0.1:0"}

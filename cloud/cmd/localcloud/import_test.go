@@ -43,13 +43,14 @@ func oldServer(t *testing.T, files map[string]string) string {
 
 // A board that knew the old server comes online untouched, and its owner logs in as before: in all layouts.
 func TestAnOldServerIsTakenOver(t *testing.T) {
+	t.Parallel()
 	id, key := randomID(), newKey(t)
 	public, err := keys.ParsePublicKey(spkiOf(t, key))
 	if err != nil {
 		t.Fatal(err)
 	}
 	pem, line := string(public.PEM()), strings.ReplaceAll(string(public.PEM()), "\n", `\n`)
-	serverKey := string(ownKeys()["server-rsa.pem"])
+	serverKey := string(ownCloud().files["keys/server-rsa.pem"])
 	sha1Sum, sha256Sum := oldSum(t, sha1.New, "photon rocks"), oldSum(t, sha256.New, "photon rocks")
 	hook := `"event":"temp","url":"http://example.invalid/x","requestType":"POST","json":{"t":"{{PARTICLE_EVENT_VALUE}}"}`
 	layouts := map[string]map[string]string{
@@ -81,6 +82,7 @@ func TestAnOldServerIsTakenOver(t *testing.T) {
 	}
 	for name, files := range layouts {
 		t.Run(name, func(t *testing.T) {
+			t.Parallel()
 			old, data := oldServer(t, files), filepath.Join(t.TempDir(), "cloud")
 			out := command(t, "import", "spark-server", old, "--dry-run", "--data", data)
 			for _, want := range []string{"1 devices, 1 users", "would be taken: the server's private key", "would be taken: user ann@example.com", id.String() + " kitchen", "not taken: ", "log in again", "Nothing was changed"} {
@@ -127,6 +129,7 @@ func otherData(t *testing.T) string {
 }
 
 func TestTheAdminThatEverybodyKnowsIsNotTaken(t *testing.T) {
+	t.Parallel()
 	old := oldServer(t, map[string]string{
 		"data/deviceKeys/.keep": "",
 		"data/users/a.json": fmt.Sprintf(`{"id":"a","username":"__admin__","role":"administrator","passwordHash":%q,"salt":"c2FsdA=="}`,

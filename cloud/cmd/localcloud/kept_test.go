@@ -58,6 +58,7 @@ func publish(t *testing.T, s *serving, token, name string) {
 }
 
 func TestTheOwnerChoosesHowEventsAreKept(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct {
 		mode, acknowledged string
 		here, later        []string // what a listener gets before and after a restart
@@ -69,8 +70,9 @@ func TestTheOwnerChoosesHowEventsAreKept(t *testing.T) {
 		{"off", "accepted", nil, nil, []string{"none (--events off)", "before it is on a disk (--events off)"}},
 	} {
 		t.Run(test.mode, func(t *testing.T) {
-			data := t.TempDir()
-			token := addUser(t, data, "ann", "--expires", "never")
+			t.Parallel()
+			data, _ := newCloud(t)
+			token := ownCloud().token
 			options := []string{"--events", test.mode, "--events-max-age", "3d", "--events-max-size", "5MB"}
 			s := serve(t, data, options...)
 			publish(t, s, token, "a")

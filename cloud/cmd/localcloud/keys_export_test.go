@@ -11,6 +11,7 @@ import (
 )
 
 func TestASlotFileForABoardIsExported(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	identity, _, err := keys.OpenIdentity(keysDir(data))
 	if err != nil {
@@ -60,6 +61,7 @@ func TestASlotFileForABoardIsExported(t *testing.T) {
 
 // A cloud that listens on another port tells its boards so.
 func TestASlotFileHoldsThePortOfTheRunningCloud(t *testing.T) {
+	t.Parallel()
 	s := serve(t, t.TempDir())
 	photon, _ := keys.ParsePlatform("photon")
 	slot, err := photon.Layout().ParseServerSlot([]byte(command(t, "keys", "export", "--for", "photon", "--host", "127.0.0.1", "--data", s.data)))

@@ -75,8 +75,10 @@ func heldKey(t *testing.T, data string, id keys.DeviceID) string {
 }
 
 func TestARotatedKeyIsHonouredUntilItIsFinished(t *testing.T) {
+	t.Parallel()
 	for _, transport := range []keys.Transport{keys.TCP, keys.UDP} {
 		t.Run(string(transport), func(t *testing.T) {
+			t.Parallel()
 			data, before := newCloud(t)
 			s := serve(t, data)
 			lamp, fan := newHolder(t, data, transport), newHolder(t, data, transport)
@@ -163,6 +165,7 @@ func identityIn(t *testing.T, data string) keys.Identity {
 }
 
 func TestARotationCanBeUndoneByCommand(t *testing.T) {
+	t.Parallel()
 	data, before := newCloud(t)
 	command(t, "keys", "rotate", "--data", data) // without a running cloud
 	if identityIn(t, data).String() == before.String() {

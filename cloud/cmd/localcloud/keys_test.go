@@ -15,6 +15,7 @@ import (
 )
 
 func TestTheServersPublicKeyIsExported(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	identity, _, err := keys.OpenIdentity(keysDir(data))
 	if err != nil {

@@ -34,6 +34,7 @@ func TestOwnAddressesHoldLoopback(t *testing.T) {
 }
 
 func TestClockIsShownAndSet(t *testing.T) {
+	t.Parallel()
 	dir := t.TempDir()
 	try(t, "long enough\n", "user", "add", "ann", "--password-stdin", "--data", dir)
 	command(t, "clock", "set", "2026-11-21T12:00:00Z", "--data", dir)

@@ -99,6 +99,7 @@ func TestBoardsReturnWhenTheNetworkComesAndWhenTheAddressChanges(t *testing.T) {
 // asRoot runs the test again as root of a user namespace, where a network can be made.
 func asRoot(t *testing.T) {
 	t.Helper()
+	buildProgram(t)
 	inside := exec.Command("unshare", "--map-root-user", "--net", os.Args[0], "-test.run", "^"+t.Name()+"$", "-test.v")
 	out, err := inside.CombinedOutput()
 	if err != nil {

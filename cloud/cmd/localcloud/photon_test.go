@@ -8,6 +8,7 @@ import (
 
 // The board that the console offers is there again after a restart, and only as long as nobody turned it off.
 func TestPhotonOfTheConsoleLivesThroughARestart(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 
 	first := serve(t, data)

@@ -8,6 +8,7 @@ import (
 )
 
 func TestProductsAreMadeFilledAndRemoved(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir() // without a server
 	addUser(t, data, "ann")
 	if out := command(t, "product", "list", "--data", data); !strings.Contains(out, "localcloud product create") {

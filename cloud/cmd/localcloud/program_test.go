@@ -5,15 +5,20 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"flag"
+	"fmt"
 	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
 	"time"
+
+	"localcloud/keys/dfu/dfutest"
 )
 
 // What the tests share that run the built program as its users do: as a
@@ -22,17 +27,68 @@ import (
 // soon bounds every wait for the program: generous, because other tests may have the processor.
 const soon = 60 * time.Second
 
-// buildProgram builds localcloud as it is released and returns its path.
-func buildProgram(t *testing.T) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "localcloud")
+// programDir is the environment variable that names the folder of the built program: tests that run again inside another
+// network find it there.
+const programDir = "TEST_PROGRAM_DIR"
+
+// TestMain keeps the machine's settings from the tests, and removes what they share.
+func TestMain(m *testing.M) {
+	dfutest.Main()
+	for _, pair := range os.Environ() {
+		if name, _, _ := strings.Cut(pair, "="); strings.HasPrefix(name, "LOCALCLOUD_") {
+			os.Unsetenv(name)
+		}
+	}
+	runMoreAtOnce()
+	if os.Getenv(programDir) != "" {
+		os.Exit(m.Run())
+	}
+	dir, err := os.MkdirTemp("", "localcloud-program-")
+	if err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
+	os.Setenv(programDir, dir)
+	code := m.Run()
+	os.RemoveAll(dir)
+	os.Exit(code)
+}
+
+// runMoreAtOnce lets more tests run in parallel than there are processors, unless -parallel is given: most of them wait for
+// other programs, or for time to go by.
+func runMoreAtOnce() {
+	const parallel = "test.parallel"
+	flag.Parse()
+	given := false
+	flag.Visit(func(f *flag.Flag) { given = given || f.Name == parallel })
+	if !given {
+		flag.Set(parallel, strconv.Itoa(3*runtime.GOMAXPROCS(0)))
+	}
+}
+
+// built builds localcloud as it is released, once, and returns its path.
+var built = sync.OnceValues(func() (path string, err error) {
+	path = filepath.Join(os.Getenv(programDir), "localcloud")
 	if runtime.GOOS == "windows" {
 		path += ".exe"
+	}
+	if _, err := os.Stat(path); err == nil {
+		return path, nil // by whoever started this process
 	}
 	cmd := exec.Command("go", "build", "-trimpath", "-buildvcs=false", "-o", path, ".")
 	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("go build: %v\n%s", err, out)
+		return "", fmt.Errorf("go build: %w\n%s", err, out)
+	}
+	return path, nil
+})
+
+// buildProgram returns the path of the built program.
+func buildProgram(t *testing.T) string {
+	t.Helper()
+	path, err := built()
+	if err != nil {
+		t.Fatal(err)
 	}
 	return path
 }

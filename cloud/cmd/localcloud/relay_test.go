@@ -121,8 +121,8 @@ func wantLine(t *testing.T, stream *bufio.Reader, want string) {
 }
 
 func TestADeviceFindsTheRelayAndBrowsersSeeItsLines(t *testing.T) {
-	s := serve(t, t.TempDir())
-	token := addUser(t, s.data, "ann")
+	t.Parallel()
+	s, token := serveOwned(t)
 	d := newSketch(t, s, token)
 	all, own := live(t, s, "/data"), live(t, s, "/data/"+d.id)
 	nc := d.connect()
@@ -140,6 +140,7 @@ func TestADeviceFindsTheRelayAndBrowsersSeeItsLines(t *testing.T) {
 }
 
 func TestAfterARestartOfTheCloudTheDeviceIsCalledWithoutAsking(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	s := serve(t, data)
 	d := newSketch(t, s, addUser(t, data, "ann"))
@@ -160,6 +161,7 @@ func streams(t *testing.T, data string) int {
 }
 
 func TestTheRelayTakesAFreePortWhenAnotherProgramHasItsOwn(t *testing.T) {
+	t.Parallel()
 	ln, err := net.Listen("tcp", ":8070")
 	if err == nil {
 		defer ln.Close() // else somebody has it already
@@ -176,6 +178,7 @@ func TestTheRelayTakesAFreePortWhenAnotherProgramHasItsOwn(t *testing.T) {
 }
 
 func TestTheRelayCanBeOff(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	s := serve(t, data, "--relay", "off")
 	if s.Relay != "" {
@@ -185,8 +188,8 @@ func TestTheRelayCanBeOff(t *testing.T) {
 }
 
 func TestARelayByItselfServesTheDevicesOfAnotherCloud(t *testing.T) {
-	s := serve(t, t.TempDir(), "--relay", "off")
-	token := addUser(t, s.data, "ann")
+	t.Parallel()
+	s, token := serveOwned(t, "--relay", "off")
 	d := newSketch(t, s, token)
 	data := t.TempDir()
 	alone := begin(t, nil, "relay", "--cloud", s.url, "--token", token, "--relay", "127.0.0.1:0", "--data", data)
@@ -223,8 +226,8 @@ func TestARelayByItselfServesTheDevicesOfAnotherCloud(t *testing.T) {
 }
 
 func TestTheRelayIsLookedAfterByCommands(t *testing.T) {
-	s := serve(t, t.TempDir())
-	token := addUser(t, s.data, "ann")
+	t.Parallel()
+	s, token := serveOwned(t)
 	d := newSketch(t, s, token)
 	do := func(args ...string) string {
 		t.Helper()
@@ -279,8 +282,8 @@ func TestTheRelayIsLookedAfterByCommands(t *testing.T) {
 }
 
 func TestATokenOfTheCloudReadsOrWritesTheRelay(t *testing.T) {
-	s := serve(t, t.TempDir(), "--relay-read", "token")
-	owner := addUser(t, s.data, "ann")
+	t.Parallel()
+	s, owner := serveOwned(t, "--relay-read", "token")
 	addUser(t, s.data, "bob")
 	d := newSketch(t, s, owner)
 	reads := newToken(t, s.data, "ann", "--scope", "relay:get")

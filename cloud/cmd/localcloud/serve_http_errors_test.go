@@ -15,6 +15,7 @@ import (
 
 // What net/http refuses by itself is answered in JSON like everything else.
 func TestErrorsBeforeAnyHandlerAreJSON(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	s := serve(t, data, "--https", "127.0.0.1:0")
 	roots := x509.NewCertPool()

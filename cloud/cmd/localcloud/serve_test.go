@@ -17,6 +17,7 @@ import (
 )
 
 func TestServeSaysInOneLineWhereItIs(t *testing.T) {
+	t.Parallel()
 	s := serve(t, t.TempDir())
 	if s.PID != os.Getpid() {
 		t.Errorf("the line says %+v", s.ready)
@@ -38,6 +39,7 @@ func TestServeSaysInOneLineWhereItIs(t *testing.T) {
 }
 
 func TestControlJSONIsPrivateAndGoneAfterwards(t *testing.T) {
+	t.Parallel()
 	data := filepath.Join(t.TempDir(), "made", "by", "serve")
 	s := serve(t, data)
 	info, err := os.Stat(controlPath(data))
@@ -64,6 +66,7 @@ func TestControlJSONIsPrivateAndGoneAfterwards(t *testing.T) {
 }
 
 func TestTheLoopbackURLWorksWhateverAddressIsServed(t *testing.T) {
+	t.Parallel()
 	for _, test := range []struct{ ip, want string }{
 		{"0.0.0.0", "http://127.0.0.1:81"}, {"::", "http://127.0.0.1:81"}, {"127.0.0.1", "http://127.0.0.1:81"},
 		{"192.168.1.5", "http://192.168.1.5:81"}, {"fd00::1", "http://[fd00::1]:81"},
@@ -81,6 +84,7 @@ func TestTheLoopbackURLWorksWhateverAddressIsServed(t *testing.T) {
 }
 
 func TestASecondServerOnTheSameDataIsRefused(t *testing.T) {
+	t.Parallel()
 	s := serve(t, t.TempDir())
 	refused(t, 1, []string{"is in use by another localcloud (process " + strconv.Itoa(os.Getpid()) + ")", "--data"},
 		"serve", "--data", s.data, "--http", "127.0.0.1:0", "--tcp", "127.0.0.1:0")
@@ -90,6 +94,7 @@ func TestASecondServerOnTheSameDataIsRefused(t *testing.T) {
 }
 
 func TestAPortInUseIsExplainedAndTheDataIsFreeAgain(t *testing.T) {
+	t.Parallel()
 	ln, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
@@ -104,12 +109,14 @@ func TestAPortInUseIsExplainedAndTheDataIsFreeAgain(t *testing.T) {
 }
 
 func TestADataDirectoryThatIsNoneIsExplained(t *testing.T) {
+	t.Parallel()
 	file := writeFile(t, "")
 	refused(t, 1, []string{"is not a directory", "--data"}, "serve", "--data", file)
 	refused(t, 1, []string{"--data"}, "user", "list", "--data", filepath.Join(file, "below"))
 }
 
 func TestTrustOnFirstUseIsRememberedUntilItIsTurnedOff(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	trusts := func() bool {
 		return strings.Contains(command(t, "status", "--data", data), "Unknown devices are taken in")
@@ -153,9 +160,8 @@ func openStream(t *testing.T, url, token string) *bufio.Reader {
 }
 
 func TestAfterAStopTheSamePortIsServedAgainAtOnceAndStreamsEndLast(t *testing.T) {
-	data := t.TempDir()
-	s := serve(t, data)
-	token := addUser(t, data, "ann")
+	data, _ := newCloud(t)
+	s, token := serve(t, data), ownCloud().token
 	stream := openStream(t, s.url+"/v1/devices/events", token)
 	ended := make(chan time.Time, 1)
 	go func() {

@@ -6,6 +6,7 @@ import (
 )
 
 func TestTheUnitStartsWithTheMachineAndWaitsForNothing(t *testing.T) {
+	t.Parallel()
 	out := command(t, "service", "install", "--print")
 	for _, want := range []string{
 		" serve --data /var/lib/localcloud\n", "\nRestart=always\n", "\nWantedBy=multi-user.target\n",
@@ -23,6 +24,7 @@ func TestTheUnitStartsWithTheMachineAndWaitsForNothing(t *testing.T) {
 }
 
 func TestTheUnitOfAUserAndADirectory(t *testing.T) {
+	t.Parallel()
 	out := command(t, "service", "install", "--print", "--user", "pi", "--data", "/srv/my 100% $data", "--config", "/etc/lc.toml")
 	for _, want := range []string{
 		` serve --data "/srv/my 100%% $$data" --config /etc/lc.toml` + "\n", "\nUser=pi\n", "\nReadWritePaths=\"/srv/my 100%% $$data\"\n",

@@ -8,6 +8,7 @@ import (
 )
 
 func TestSettingsChangeARunningCloudAndAreRemembered(t *testing.T) {
+	t.Parallel()
 	data := t.TempDir()
 	s := serve(t, data)
 	set := func(name, value, want string) {
@@ -44,6 +45,7 @@ func TestSettingsChangeARunningCloudAndAreRemembered(t *testing.T) {
 }
 
 func TestSettingsThatMakeNoSenseAreRefused(t *testing.T) {
+	t.Parallel()
 	for _, args := range [][]string{
 		{"magic", "1"}, {"log-level", "loud"}, {"sign-up", "perhaps"}, {"events-max-age", "week"}, {"events-max-size", "-1"},
 	} {

@@ -73,8 +73,7 @@ func (s *siege) lift() {
 
 func TestAThousandHalfOpenHandshakesHoldNobodyUpAndLeaveNothingBehind(t *testing.T) {
 	const many = 1000
-	s := serve(t, t.TempDir(), "--log-level", "error")
-	addUser(t, s.data, "ann")
+	s, _ := serveOwned(t, "--log-level", "error")
 	id, late := randomID(), randomID()
 	lateKey := addDevice(t, s, late)
 	d := photon(t, s, id, addDevice(t, s, id))
@@ -155,14 +154,10 @@ func drip(nc net.Conn, next func(n int) byte, most int) int {
 // Every drip goes on for longer than the server's patience, and the bytes are never the last ones.
 func TestWhoDribblesIsCutOffInTime(t *testing.T) {
 	t.Parallel()
-	s := serve(t, t.TempDir())
-	token := addUser(t, s.data, "ann")
+	s, token := serveOwned(t)
 	id := randomID()
 	key := addDevice(t, s, id)
-	server, err := readServerKey(t.Context(), exportKey(t, s.data), nil)
-	if err != nil {
-		t.Fatal(err)
-	}
+	server := keyOfCloud(t, s)
 	var all sync.WaitGroup // at the same time, as they hardly do anything
 	defer all.Wait()
 	text := func(b string) func(int) byte { return func(n int) byte { return b[n%len(b)] } }
@@ -213,11 +208,10 @@ func TestWhoDribblesIsCutOffInTime(t *testing.T) {
 	}
 }
 
+// The machine is its own until the sockets are full: who takes nothing for 20 s is cut off, and that must not happen before.
 func TestReadersThatNeverReadDelayNobodyAndTheirLossIsCounted(t *testing.T) {
-	t.Parallel()
 	const readers, numbered, most, batch = 20, 100, 2048, 32 // the soak test has 100 readers
-	s := serve(t, t.TempDir(), "--log-level", "error")
-	token := addUser(t, s.data, "ann")
+	s, token := serveOwned(t, "--log-level", "error")
 	command(t, "policy", "set", "events", "off", "--data", s.data)
 	id := randomID()
 	d := photon(t, s, id, addDevice(t, s, id))
@@ -299,5 +293,6 @@ func TestReadersThatNeverReadDelayNobodyAndTheirLossIsCounted(t *testing.T) {
 	if out := command(t, "status", "--data", s.data); !strings.Contains(out, " lost by slow listeners") || strings.Contains(out, " 0 lost by slow") {
 		t.Errorf("status says\n%s", out)
 	}
-	eventually(t, "who never reads is cut off", func() bool { look(); return status.Streams == 1 })
+	t.Parallel()                                                                                    // from here on it only waits
+	eventually(t, "who never reads is cut off", func() bool { look(); return status.Streams <= 1 }) // the witness may be gone, too
 }

@@ -8,8 +8,8 @@ import (
 )
 
 func TestStatusSaysWhetherTheCloudRuns(t *testing.T) {
-	data := t.TempDir()
-	addUser(t, data, "ann")
+	t.Parallel()
+	data, _ := newCloud(t)
 	out, err := try(t, "", "status", "--data", data)
 	if !errors.Is(err, errSaid) || exitCode(err) != 1 {
 		t.Errorf("without a running cloud it ends with %v", err)

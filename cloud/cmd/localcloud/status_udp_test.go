@@ -10,8 +10,8 @@ import (
 )
 
 func TestStatusCountsWhatIsDroppedOverUDP(t *testing.T) {
-	data := t.TempDir()
-	addUser(t, data, "ann")
+	t.Parallel()
+	data, _ := newCloud(t)
 	s := serve(t, data)
 	if out := command(t, "status", "--data", data); !strings.Contains(out, s.UDP+" (UDP)") || strings.Contains(out, "dropped there") {
 		t.Errorf("before anything came:\n%s", out)

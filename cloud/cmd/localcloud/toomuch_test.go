@@ -55,8 +55,7 @@ func chunked(n int64) io.Reader {
 
 func TestTooMuchIsRefusedBeforeItIsRead(t *testing.T) {
 	t.Parallel()
-	s := serve(t, t.TempDir())
-	token := addUser(t, s.data, "ann")
+	s, token := serveOwned(t)
 	const huge = 100 << 20
 	auth := "Host: cloud\r\nAuthorization: Bearer " + token + "\r\n"
 	for _, test := range []struct {
@@ -109,8 +108,7 @@ func (r *repeated) Read(b []byte) (int, error) {
 
 func TestGarbagePathsGetErrorsInJSON(t *testing.T) {
 	t.Parallel()
-	s := serve(t, t.TempDir())
-	token := addUser(t, s.data, "ann")
+	s, token := serveOwned(t)
 	random := mathrand.New(mathrand.NewPCG(404, 0))
 	roots := []string{"/", "/v1/", "/v1/devices/", "/v1/localcloud/", "/v1/access_tokens/", "/oauth/", "/v1/localcloud/devices/", "/v1/provisioning/"}
 	methods := []string{"GET", "POST", "PUT", "DELETE", "PATCH", "HEAD", "TRACE", "get", "BREW"}

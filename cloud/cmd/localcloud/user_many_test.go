@@ -32,8 +32,8 @@ func TestReadPeople(t *testing.T) {
 }
 
 func TestManyUsersGetOneTimePasswords(t *testing.T) {
-	data := t.TempDir()
-	addUser(t, data, "ann")
+	t.Parallel()
+	data, _ := newCloud(t)
 	file := filepath.Join(t.TempDir(), "class.csv")
 	if err := os.WriteFile(file, []byte("name\nbob\ncleo,admin\n"), 0o600); err != nil {
 		t.Fatal(err)
@@ -74,8 +74,8 @@ func TestManyUsersGetOneTimePasswords(t *testing.T) {
 }
 
 func TestSignUpHasASwitch(t *testing.T) {
-	s := serve(t, t.TempDir())
-	addUser(t, s.data, "ann")
+	t.Parallel()
+	s, _ := serveOwned(t)
 	signUp := func() int {
 		return post(t, s.url+"/v1/users", "", `{"username":"eve","password":"a long password"}`).StatusCode
 	}
@@ -94,8 +94,8 @@ func TestSignUpHasASwitch(t *testing.T) {
 }
 
 func TestLimitsAreShownAndSet(t *testing.T) {
-	data := t.TempDir()
-	addUser(t, data, "ann")
+	t.Parallel()
+	data, _ := newCloud(t)
 	if l := into[cloud.Limits](t, "limits", "show", "--data", data); l != cloud.DefaultLimits() {
 		t.Errorf("limits are %+v", l)
 	}

@@ -7,6 +7,7 @@ import (
 )
 
 func TestUsersAreAddedChangedAndRemoved(t *testing.T) {
+	t.Parallel()
 	s := serve(t, t.TempDir())
 	if out := command(t, "user", "list", "--data", s.data); !strings.Contains(out, "localcloud user add") {
 		t.Errorf("without users: %s", out)
@@ -50,6 +51,7 @@ func TestUsersAreAddedChangedAndRemoved(t *testing.T) {
 }
 
 func TestTokensAreMadeListedAndRevoked(t *testing.T) {
+	t.Parallel()
 	s := serve(t, t.TempDir())
 	addUser(t, s.data, "ann")
 	type token struct {

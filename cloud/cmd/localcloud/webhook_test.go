@@ -16,6 +16,7 @@ import (
 // A device publishes, its owner's webhook sends that on, and the answer comes
 // back to the device: through the program, over real sockets of this machine.
 func TestEventOfADeviceGoesOutByAWebhookAndTheAnswerComesBack(t *testing.T) {
+	t.Parallel()
 	asked := make(chan string, 10)
 	target := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		body, _ := io.ReadAll(r.Body)
@@ -137,8 +138,8 @@ func TestWebhooksDoNotReachTheCloudItself(t *testing.T) {
 }
 
 func TestWebhooksAreKeptAndCanBeMadeWithoutARunningCloud(t *testing.T) {
-	s := serve(t, t.TempDir())
-	addUser(t, s.data, "ann")
+	t.Parallel()
+	s, _ := serveOwned(t)
 	if err := s.stop(); err != nil {
 		t.Fatal(err)
 	}
