@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"os/exec"
+	"regexp"
 	"runtime"
 	"strings"
 	"time"
@@ -45,7 +46,7 @@ func findFirewall(ctx context.Context, system string, ask output) client.Finding
 func findLinuxFirewall(ctx context.Context, ask output) client.Finding {
 	const ufw = "sudo ufw allow 5683/tcp; sudo ufw allow 5684/udp; sudo ufw allow 8080/tcp"
 	const firewalld = "sudo firewall-cmd --permanent --add-port=5683/tcp --add-port=5684/udp --add-port=8080/tcp; sudo firewall-cmd --reload"
-	if state, ok := ask(ctx, "firewall-cmd", "--state"); ok && strings.Contains(state, "running") {
+	if state, ok := ask(ctx, "firewall-cmd", "--state"); ok && strings.TrimSpace(state) == "running" {
 		ports, _ := ask(ctx, "firewall-cmd", "--list-ports")
 		if missing := missingPorts(ports); len(missing) > 0 {
 			return client.Finding{What: "The firewall of this machine (firewalld) is on and does not let in " + strings.Join(missing, ", ") + ".", Next: firewalld}
@@ -56,10 +57,10 @@ func findLinuxFirewall(ctx context.Context, ask output) client.Finding {
 		return client.Finding{What: "This machine has the firewall ufw; which ports it lets in only root may ask: sudo ufw status.", Next: ufw}
 	}
 	if rules, ok := ask(ctx, "nft", "list", "ruleset"); ok {
-		return ofRules("nftables", rules, "policy drop", "sudo nft list ruleset; let in tcp dport { 5683, 8080 } and udp dport 5684")
+		return ofRules("nftables", rules, nftCloses, "sudo nft list ruleset; let in tcp dport { 5683, 8080 } and udp dport 5684")
 	}
 	if rules, ok := ask(ctx, "iptables", "-S", "INPUT"); ok {
-		return ofRules("iptables", rules, "-P INPUT DROP",
+		return ofRules("iptables", rules, iptablesCloses,
 			"sudo iptables -I INPUT -p tcp -m multiport --dports 5683,8080 -j ACCEPT; sudo iptables -I INPUT -p udp --dport 5684 -j ACCEPT")
 	}
 	return client.Finding{
@@ -82,10 +83,17 @@ func missingPorts(list string) (missing []string) {
 	return missing
 }
 
+// What of the rules drops what no other lets in to this machine. Chains for what only passes through drop, too, where there
+// are containers, and say nothing of it.
+var (
+	nftCloses      = regexp.MustCompile(`hook input [^\n}]*policy drop`)
+	iptablesCloses = regexp.MustCompile(`(?m)^-P INPUT DROP`)
+)
+
 // ofRules judges rules that could be read: closed is what they hold when all that no rule names is dropped.
-func ofRules(name, rules, closed, next string) client.Finding {
+func ofRules(name, rules string, closed *regexp.Regexp, next string) client.Finding {
 	switch {
-	case !strings.Contains(rules, closed):
+	case !closed.MatchString(rules):
 		return client.Finding{What: "The firewall of this machine (" + name + ") drops nothing by default."}
 	case strings.Contains(rules, "5683") && strings.Contains(rules, "5684"):
 		return client.Finding{What: "The firewall of this machine (" + name + ") is on, and has rules for the boards' ports."}

@@ -18,7 +18,9 @@ func TestTheDoctorLooksAtTheFirewall(t *testing.T) {
 		{"ufw", "linux", map[string]string{"systemctl is-active ufw": "active\n"}, "ufw", "sudo ufw allow 5684/udp"},
 		{"nftables that drop", "linux", map[string]string{"nft list": "chain input { type filter hook input priority 0; policy drop; tcp dport 22 accept }"},
 			"none names the boards' ports", "udp dport 5684"},
-		{"nftables that let in", "linux", map[string]string{"nft list": "policy drop; tcp dport { 5683, 8080 } accept; udp dport 5684 accept"}, "has rules for the boards' ports", ""},
+		{"nftables that let in", "linux", map[string]string{"nft list": "type filter hook input priority filter; policy drop; tcp dport { 5683, 8080 } accept; udp dport 5684 accept"}, "has rules for the boards' ports", ""},
+		{"nftables of a machine with containers", "linux", map[string]string{"nft list": "chain INPUT {\n\ttype filter hook input priority filter; policy accept;\n}\n" +
+			"chain FORWARD {\n\ttype filter hook forward priority filter; policy drop;\n}\n"}, "drops nothing by default", ""},
 		{"iptables that drop nothing", "linux", map[string]string{"iptables -S": "-P INPUT ACCEPT\n"}, "drops nothing by default", ""},
 		{"iptables that drop", "linux", map[string]string{"iptables -S": "-P INPUT DROP\n-A INPUT -p tcp --dport 22 -j ACCEPT\n"}, "iptables", "--dport 5684 -j ACCEPT"},
 		{"nothing may be asked", "linux", nil, "may not ask", "nft list ruleset"},
