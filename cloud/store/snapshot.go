@@ -6,6 +6,7 @@ import (
 	"cmp"
 	"compress/gzip"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
 	"errors"
@@ -108,16 +109,15 @@ func (s *snapshot) writeText(w io.Writer, db kv) error {
 		return err
 	}
 	comma := ""
+	var text []byte // of one record, again and again: there may be thousands
 	var failed error
 	err = db.scan(nil, nil, func(key, value []byte) bool {
 		if string(key) == keyNumber {
 			n := parseNumbered(value)
 			s.Number, s.Sum = n.number, n.sum
 		}
-		var text []byte
-		if text, failed = json.Marshal(record{key, append([]byte{}, value...)}); failed == nil {
-			_, failed = fmt.Fprintf(w, "%s%s", comma, text)
-		}
+		text = appendRecord(append(text[:0], comma...), key, value)
+		_, failed = w.Write(text)
 		comma = ","
 		return failed == nil
 	})
@@ -126,6 +126,13 @@ func (s *snapshot) writeText(w io.Writer, db kv) error {
 	}
 	_, err = fmt.Fprintf(w, `],"number":%d,"sum":%d}`, s.Number, s.Sum)
 	return err
+}
+
+// appendRecord appends a record in JSON.
+func appendRecord(b, key, value []byte) []byte {
+	b = base64.StdEncoding.AppendEncode(append(b, `{"key":"`...), key)
+	b = base64.StdEncoding.AppendEncode(append(b, `","value":"`...), value)
+	return append(b, `"}`...)
 }
 
 var errSnapshot = errors.New("it is not a whole snapshot of a registry")

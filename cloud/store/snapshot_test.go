@@ -1,6 +1,7 @@
 package store
 
 import (
+	"encoding/json"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -86,5 +87,17 @@ func TestANewerRegistryIsRefusedAndNotSetAside(t *testing.T) {
 	}
 	if got := asides(w.onDisk); len(got) > 0 {
 		t.Errorf("set aside: %v", got)
+	}
+}
+
+func TestRecordOfASnapshotIsTheJSONOfIt(t *testing.T) {
+	for _, r := range []record{{[]byte("d/1"), []byte{}}, {[]byte{0, 0xff, '"'}, []byte("{\"name\":\"<&>\"}")}} {
+		want, err := json.Marshal(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got := appendRecord(nil, r.Key, r.Value); string(got) != string(want) {
+			t.Errorf("%s, want %s", got, want)
+		}
 	}
 }
