@@ -176,12 +176,12 @@ func (d *Device) Close(err error) {
 
 // committed notes the fate of a publish for the device's goroutine; the log's goroutine calls it.
 func (d *Device) committed(p Published, err error) {
-	<-d.uncommitted
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.leaveRoomLocked()
 	if !p.Confirmable {
 		return
 	}
-	d.mu.Lock()
-	defer d.mu.Unlock()
 	b := d.boxLocked()
 	b.acks = append(b.acks, verdict{p.Message, err})
 	d.wakeLocked()
@@ -190,19 +190,36 @@ func (d *Device) committed(p Published, err error) {
 // awaitRoom takes a place among the publishes that wait for the disk. It
 // blocks while all are taken, and with it the reading of the device's socket.
 func (d *Device) awaitRoom() bool {
-	if d.uncommitted == nil {
-		d.uncommitted = make(chan struct{}, maxUncommitted)
+	for {
+		room := d.enterRoom()
+		if room == nil {
+			return true
+		}
+		select {
+		case <-room:
+		case <-d.ended():
+			return false
+		}
 	}
-	select {
-	case d.uncommitted <- struct{}{}:
-		return true
-	default:
+}
+
+// enterRoom takes a place, or returns what is closed when there may be one.
+func (d *Device) enterRoom() (room <-chan struct{}) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	if d.pending == maxUncommitted {
+		d.room = make(chan struct{})
+		return d.room
 	}
-	select {
-	case d.uncommitted <- struct{}{}:
-		return true
-	case <-d.ended():
-		return false
+	d.pending++
+	return nil
+}
+
+func (d *Device) leaveRoomLocked() {
+	d.pending--
+	if d.room != nil {
+		close(d.room)
+		d.room = nil
 	}
 }
 

@@ -64,21 +64,22 @@ type Device struct {
 	heard atomic.Int64 // nanoseconds from begun to the last message
 
 	// Owned by the goroutine of Run.
-	session     *Session        // nil while it rests
-	rest        resting         // what it is made of again
-	presence    *cloud.Presence // nil until Hello
-	uncommitted chan struct{}   // a place for each publish that waits for the disk; when it is full the socket is not read; nil: none yet
-	active      time.Duration   // from begun to when something happened last
-	calm        bool            // before that nothing did, for a while
-	waiting     bool            // Read is the next thing to do; see await
-	resting     bool            // the link has given its memory back, and nothing came since
+	session  *Session        // nil while it rests
+	rest     resting         // what it is made of again
+	presence *cloud.Presence // nil until Hello
+	active   time.Duration   // from begun to when something happened last
+	calm     bool            // before that nothing did, for a while
+	waiting  bool            // Read is the next thing to do; see await
+	resting  bool            // the link has given its memory back, and nothing came since
 
 	mu      sync.Mutex
 	box     *box          // what others have for the device; nil: nothing
 	woken   bool          // something waits; Read must not begin
 	reading bool          // Run is in Read
+	pending uint8         // publishes that wait for the disk, at most maxUncommitted; then the socket is not read
 	closed  error         // why, once Close was called
 	gone    chan struct{} // closed by Close; made for the first who waits for that
+	room    chan struct{} // closed when a publish that waits for the disk is committed; made when Run waits for that
 }
 
 // home is what the devices of a Server have in common.
@@ -99,7 +100,7 @@ func newHome(hub *cloud.Hub, registry cloud.Registry, logger *slog.Logger) *home
 type box struct {
 	events []*cloud.Event // from the Hub; beyond eventQueue an event is lost for this device and counted by the Hub
 	inbox  []command      // calls and the like; more than inboxSize are refused as Limited
-	acks   []verdict      // publishes that are committed or failed; bounded by uncommitted
+	acks   []verdict      // publishes that are committed or failed; bounded by maxUncommitted
 }
 
 // command is something to do on the device's goroutine.

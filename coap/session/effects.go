@@ -154,7 +154,9 @@ func (d *Device) publish(ctx context.Context, p Published) {
 	if err == nil {
 		return
 	}
-	<-d.uncommitted
+	d.mu.Lock()
+	d.leaveRoomLocked()
+	d.mu.Unlock()
 	d.log().Debug("event refused", "event", &ev, "err", err)
 	if p.Confirmable {
 		d.session.Acknowledge(p.Message, err)
