@@ -26,7 +26,7 @@ type Link interface {
 	Write(message []byte) error
 	SetReadDeadline(t time.Time) error
 	SetWriteDeadline(t time.Time) error
-	// Rest gives memory back until the next message.
+	// Rest says that nothing, or only a ping, is likely to come for a while.
 	Rest()
 	Close() error
 	RemoteAddr() net.Addr
@@ -41,7 +41,7 @@ const (
 	// vitalsEvery is how often a device is asked for its diagnostics, which tell how many publishes it refused by itself.
 	vitalsEvery = 15 * time.Minute
 
-	// restAfterTCP is how long nothing happens until a device's goroutine and link give memory back.
+	// restAfterTCP is how long nothing happens until a device's goroutine, session and link take as little memory as they can.
 	restAfterTCP = 2 * time.Second
 
 	inboxSize      = 64
@@ -70,7 +70,7 @@ type Device struct {
 	active   time.Duration   // from begun to when something happened last
 	calm     bool            // before that nothing did, for a while
 	waiting  bool            // Read is the next thing to do; see await
-	resting  bool            // the link has given its memory back, and nothing came since
+	resting  bool            // goroutine, session and link take little memory, and nothing but pings came since
 
 	mu      sync.Mutex
 	box     *box          // what others have for the device; nil: nothing
