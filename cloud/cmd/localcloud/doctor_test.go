@@ -138,16 +138,7 @@ func addBoard(t *testing.T, data string, id keys.DeviceID, key *rsa.PrivateKey) 
 
 func TestEachFailedConnectionExplainsItself(t *testing.T) {
 	t.Parallel()
-	for _, tt := range knocks() {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			data, _ := newCloud(t)
-			s := serve(t, data)
-			id := randomID()
-			tt.do(t, s, id)
-			checkKnock(t, s, id, tt)
-		})
-	}
+	eachExplains(t, knocks())
 }
 
 // The server waits 20 seconds for Hello, and 10 more to tell who is late from who is silent.
@@ -160,14 +151,18 @@ func TestABoardThatIsSlowOrSilentAfterTheKeyExchangeIsToldApart(t *testing.T) {
 			board(t, s, func(c *virtual.Config) { c.ID, c.Key, c.Faults.HelloAfter = id, key, wait })
 		}
 	}
-	for _, tt := range []knockLike{
+	eachExplains(t, []knockLike{
 		{"late", keys.ReasonLateHello, true, afterwards(22 * time.Second), "Hello came so late", "Check the Wi-Fi signal", "cyan"},
 		{"silent", keys.ReasonTimeout, true, afterwards(5 * time.Minute), "Hello did not come", "Check power and Wi-Fi of the board", "orange"},
-	} {
+	})
+}
+
+// eachExplains has each happen to a cloud of its own.
+func eachExplains(t *testing.T, all []knockLike) {
+	for _, tt := range all {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Parallel()
-			data, _ := newCloud(t)
-			s := serve(t, data)
+			s, _ := serveOwned(t)
 			id := randomID()
 			tt.do(t, s, id)
 			checkKnock(t, s, id, tt)
@@ -203,8 +198,7 @@ func checkKnock(t *testing.T, s *serving, id keys.DeviceID, tt knockLike) {
 
 func TestTwoBoardsWithTheSameIDAreNoticed(t *testing.T) {
 	t.Parallel()
-	data, _ := newCloud(t)
-	s := serve(t, data)
+	s, _ := serveOwned(t)
 	id, key := randomID(), newKey(t)
 	addBoard(t, s.data, id, key)
 	for range 4 {

@@ -172,14 +172,5 @@ func (r *eavesdropper) last() []byte {
 
 func TestEachFailedConnectionOverUDPExplainsItself(t *testing.T) {
 	t.Parallel()
-	for _, tt := range udpKnocks() {
-		t.Run(tt.name, func(t *testing.T) {
-			t.Parallel()
-			data, _ := newCloud(t)
-			s := serve(t, data)
-			id := randomID()
-			tt.do(t, s, id)
-			checkKnock(t, s, id, tt)
-		})
-	}
+	eachExplains(t, udpKnocks())
 }
