@@ -20,7 +20,10 @@ type chunkedBody struct {
 	next bool   // behind a chunk: its CRLF comes first
 }
 
-const maxChunkLine = 4 << 10
+const (
+	maxChunkLine = 4 << 10
+	maxTrailers  = 64
+)
 
 var errChunk = errors.New("the chunks of the body are damaged")
 
@@ -59,13 +62,14 @@ func (c *chunkedBody) begin() error {
 	if c.left > 0 {
 		return nil
 	}
-	for { // trailers
+	for range maxTrailers {
 		if line, err := c.line(); err != nil {
 			return err
 		} else if len(line) == 0 {
 			return io.EOF
 		}
 	}
+	return errChunk
 }
 
 // line reads a line without its end. It is valid until the next read.

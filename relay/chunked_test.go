@@ -21,7 +21,7 @@ func TestChunksAreTakenApart(t *testing.T) {
 	for text, want := range map[string]error{
 		"": io.ErrUnexpectedEOF, "5\r\nabc": io.ErrUnexpectedEOF, "3\r\nabc": io.ErrUnexpectedEOF, "0\r\n": io.ErrUnexpectedEOF,
 		"x\r\n": errChunk, "-1\r\n": errChunk, "10000000000000000\r\n": errChunk, "3\r\nabcd\r\n": errChunk, "\r\n": errChunk,
-		strings.Repeat("0", maxChunkLine+1): errChunk,
+		strings.Repeat("0", maxChunkLine+1): errChunk, "0\r\n" + strings.Repeat("A: b\r\n", maxTrailers): errChunk,
 	} {
 		if got, err := io.ReadAll(newChunkedBody(strings.NewReader(text))); !errors.Is(err, want) {
 			t.Errorf("%.20q is %q, %v, want %v", text, got, err, want)
