@@ -2,7 +2,6 @@ package session
 
 import (
 	"encoding/binary"
-	"encoding/json"
 	"runtime"
 	"slices"
 	"sync"
@@ -109,13 +108,7 @@ type boards struct {
 
 // share returns the board that says this.
 func (bs *boards) share(hello coap.Hello, known abilities, subs []coap.Subscription) *board {
-	text, err := json.Marshal(stored{
-		Hello: hello, Subs: subs,
-		Application: known.application, System: known.system, Functions: known.functions, Variables: known.variables,
-	})
-	if err != nil {
-		panic("session: " + err.Error()) // nothing in it can fail
-	}
+	text := appendBoard([]byte{known.flags()}, hello, known, subs)
 	bs.mu.Lock()
 	defer bs.mu.Unlock()
 	if b := bs.known[string(text)].Value(); b != nil {

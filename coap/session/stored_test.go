@@ -53,9 +53,14 @@ func TestWhatIsDamagedIsNotResumed(t *testing.T) {
 			t.Errorf("%x: %v", c, err)
 		}
 	}
-	for _, s := range []string{"", "{}", "null", `{"device":"xx"}`} {
-		if _, err := Resume(d.now, Config{}, []byte(s), counters); !errors.Is(err, errStored) {
-			t.Errorf("%s: %v", s, err)
+	for n := range stored {
+		if _, err := Resume(d.now, Config{}, stored[:n], counters); !errors.Is(err, errStored) {
+			t.Errorf("%d of %d bytes: %v", n, len(stored), err)
+		}
+	}
+	for _, s := range [][]byte{append(bytes.Clone(stored), 0), append([]byte{9}, stored[1:]...)} {
+		if _, err := Resume(d.now, Config{}, s, counters); !errors.Is(err, errStored) {
+			t.Errorf("%x: %v", s, err)
 		}
 	}
 }
