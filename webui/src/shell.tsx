@@ -150,14 +150,18 @@ export function Shell({ path, children }: { path: string; children: ComponentChi
 
 const patience = 1_500; // ms; a shorter break is not worth a word
 
-/** Says that what the page shows may be old. */
+/** Says that what the page shows may be old; and that it no longer is, to those who do not see the words go. */
 function Stale() {
   const state = useStore(streamState);
   const [late, setLate] = useState(false);
+  const [back, setBack] = useState(false);
   useEffect(() => {
-    setLate(false);
-    if (state.kind !== 'lost') return;
-    const timer = setTimeout(() => setLate(true), Math.max(0, state.since + patience - Date.now()));
+    if (state.kind === 'live' && late) setBack(true);
+    if (state.kind !== 'lost') return setLate(false);
+    const timer = setTimeout(() => {
+      setLate(true);
+      setBack(false);
+    }, Math.max(0, state.since + patience - Date.now()));
     return () => clearTimeout(timer);
   }, [state.kind]);
   return (
@@ -168,6 +172,7 @@ function Stale() {
           <span>{t.stale.lost(timeOf(state.since).slice(0, 8))}</span>
         </div>
       )}
+      {back && <span class="sr">{t.stale.back}</span>}
     </div>
   );
 }

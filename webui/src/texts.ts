@@ -10,7 +10,8 @@ export const t = {
   close: 'Close',
   copied: 'Copied',
   copy: 'Copy',
-  copyCommand: 'Copy this command',
+  copyCommand: (command: string) => `Copy this command: ${command}`,
+  ofThis: (what: string, name: string) => `${what}: ${name}`,
   copyFailed: 'This browser does not let the page copy. Select the text and press Ctrl+C.',
   skip: 'Skip to the content',
   never: 'never',
@@ -68,7 +69,7 @@ export const t = {
 
   stale: {
     lost: (since: string) => `No connection to the cloud since ${since}. What you see may be old; the page comes back by itself.`,
-    connecting: 'Connecting to the cloud …',
+    back: 'The cloud is there again. What you see is up to date.',
   },
 
   notFound: {
@@ -208,6 +209,8 @@ export const t = {
     pins: 'Pins',
     pinsTerm: 'Tinker',
     pinsText: 'This board runs Particle’s starter program. D7 is its blue LED.',
+    pinIsOn: (pin: string) => `${pin} is on.`,
+    pinIsOff: (pin: string) => `${pin} is off.`,
     pinOn: (pin: string) => `Switch ${pin} on`,
     pinOff: (pin: string) => `Switch ${pin} off`,
     pinRead: (pin: string) => `Read ${pin}`,

@@ -41,13 +41,13 @@ export function SwitchSections() {
       <Section title={t.settings.door}>
         <Check
           checked={value?.trust_first_use ?? false}
-          disabled={!value || change.busy}
+          disabled={!value}
           onChecked={(on) => save({ trust_first_use: on }, on ? t.settings.trustOn : t.settings.trustOff, { trust_first_use: !on })}
         >
           {t.settings.trust} <span class="term">{t.settings.trustTerm}</span>
           <span class="faint small block">{t.settings.trustText}</span>
         </Check>
-        <Check checked={value?.sign_up ?? false} disabled={!value || change.busy} onChecked={(on) => save({ sign_up: on }, on ? t.settings.signUpOn : t.settings.signUpOff, { sign_up: !on })}>
+        <Check checked={value?.sign_up ?? false} disabled={!value} onChecked={(on) => save({ sign_up: on }, on ? t.settings.signUpOn : t.settings.signUpOff, { sign_up: !on })}>
           {t.settings.signUp} <span class="term">{t.settings.signUpTerm}</span>
           <span class="faint small block">{t.settings.signUpText}</span>
         </Check>

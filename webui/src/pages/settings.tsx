@@ -85,11 +85,11 @@ function Limits() {
         <div class="columns">
           <div class="stack">
             <h3>{t.settings.eachDevice}</h3>
-            <PolicyEditor key={value.device} value={value.device} onSave={save('device')} />
+            <PolicyEditor label={t.settings.eachDevice} key={value.device} value={value.device} onSave={save('device')} />
           </div>
           <div class="stack">
             <h3>{t.settings.allDevices}</h3>
-            <PolicyEditor key={value.server} value={value.server} onSave={save('server')} />
+            <PolicyEditor label={t.settings.allDevices} key={value.server} value={value.server} onSave={save('server')} />
           </div>
         </div>
       )}

@@ -64,7 +64,7 @@ export function TokensPage() {
             {list.map((token) => (
               <li key={token.id} class="wrap">
                 <TokenText token={token} mine={token.id === mine} showUser={admin} />
-                <Button small kind="bad" onClick={() => setRevoking(token)}>
+                <Button small kind="bad" aria-label={t.ofThis(t.tokens.revoke, titleOf(token, token.id === mine))} onClick={() => setRevoking(token)}>
                   {t.tokens.revoke}
                 </Button>
               </li>

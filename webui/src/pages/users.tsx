@@ -49,10 +49,10 @@ export function UsersPage() {
               <li key={user.id} class="wrap">
                 <UserText user={user} me={user.name === me} />
                 <div class="row">
-                  <Button small onClick={() => setAsking({ kind: 'password', user })}>
+                  <Button small aria-label={t.ofThis(t.users.newPassword, user.name)} onClick={() => setAsking({ kind: 'password', user })}>
                     {t.users.newPassword}
                   </Button>
-                  <Button small kind="bad" disabled={user.name === me} onClick={() => setAsking({ kind: 'remove', user })}>
+                  <Button small kind="bad" aria-label={t.ofThis(t.users.remove, user.name)} disabled={user.name === me} onClick={() => setAsking({ kind: 'remove', user })}>
                     {t.users.remove}
                   </Button>
                 </div>

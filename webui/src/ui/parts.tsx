@@ -15,15 +15,19 @@ type ButtonProps = Omit<JSX.HTMLAttributes<HTMLButtonElement>, 'icon'> & {
   pressed?: boolean;
 };
 
-export function Button({ kind = '', small, icon, busy, pressed, children, type = 'button', disabled, ...rest }: ButtonProps) {
+const ignore = (e: Event) => e.preventDefault();
+
+/** A button. While it is busy it does nothing, but keeps the focus, which browsers take from one that is disabled. */
+export function Button({ kind = '', small, icon, busy, pressed, children, type = 'button', onClick, ...rest }: ButtonProps) {
   const bare = icon && !children ? ' icon' : '';
   return (
     <button
       type={type}
       class={`btn ${kind}${small ? ' small' : ''}${bare}`}
       aria-busy={busy || undefined}
+      aria-disabled={busy || undefined}
       aria-pressed={pressed}
-      disabled={disabled || busy}
+      onClick={busy ? ignore : onClick}
       {...rest}
     >
       {icon && !busy && <Icon name={icon} size={small ? 16 : 18} />}
@@ -270,7 +274,7 @@ export function Command({ text }: { text: string }) {
   return (
     <div class="command">
       <pre>{text}</pre>
-      <CopyButton text={text} label={t.copyCommand} />
+      <CopyButton text={text} label={t.copyCommand(text.split('\n')[0]!)} />
     </div>
   );
 }

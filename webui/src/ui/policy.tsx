@@ -4,6 +4,7 @@ import { t } from '../texts';
 import { Button, Failure, Form, SelectField, TextField, useAction } from './parts';
 
 interface PolicyEditorProps {
+  label: string; // what it is the limit of
   value: string | null; // null: the one of this cloud
   inherits?: boolean; // whether null may be chosen
   onSave: (value: string | null) => Promise<unknown>;
@@ -20,7 +21,7 @@ const words: Record<Choice, readonly [string, string]> = {
 };
 
 /** A choice of rate limits in everyday words. */
-export function PolicyEditor({ value, inherits, onSave }: PolicyEditorProps) {
+export function PolicyEditor({ label, value, inherits, onSave }: PolicyEditorProps) {
   const [choice, setChoice] = useState<Choice>(value === null ? 'inherit' : parsePolicy(value).preset);
   const [policy, setPolicy] = useState<Policy>(parsePolicy(value ?? 'warn'));
   const [rate, setRate] = useState(String(policy.rate));
@@ -33,7 +34,7 @@ export function PolicyEditor({ value, inherits, onSave }: PolicyEditorProps) {
   return (
     <Form onSubmit={() => !wrong && run()}>
       <fieldset class="stack tight">
-        <legend class="sr">{t.device.policy}</legend>
+        <legend class="sr">{label}</legend>
         {choices.map((c) => (
           <label class="check" key={c}>
             <input type="radio" name={group} checked={choice === c} onChange={() => setChoice(c)} />

@@ -42,7 +42,7 @@ export function OwnPolicy({ device }: { device: Device }) {
     <Section title={t.device.policy} term={t.device.policyTerm}>
       <details class="help">
         <summary>{t.device.policyNow(device.policy ?? null)}</summary>
-        <PolicyEditor value={device.policy ?? null} inherits onSave={save} />
+        <PolicyEditor label={t.device.policy} value={device.policy ?? null} inherits onSave={save} />
       </details>
     </Section>
   );

@@ -35,21 +35,27 @@ export function Variables({ device }: { device: Device }) {
   );
 }
 
+function textOf(value: Value | undefined): string {
+  return value === undefined ? '–' : value === null ? 'NaN' : String(value);
+}
+
 const samples = 60; // values that the curve shows
 
 function VariableRow({ device, name, type, live }: { device: Device; name: string; type: string; live: boolean }) {
   const [value, setValue] = useState<Value | undefined>(undefined);
   const [curve, setCurve] = useState<number[]>([]);
-  const { busy, error, run } = useAction(async () => {
+  const [said, setSaid] = useState(''); // to those who do not see it, what they asked for
+  const { busy, error, run } = useAction(async (asked: boolean) => {
     const { result } = await api<{ result: Value }>('GET', path('devices', device.id, name));
     setValue(result);
+    if (asked) setSaid(`${name}: ${textOf(result)}`);
     if (typeof result === 'number') setCurve((before) => [...before, result].slice(-samples));
   });
   const repeated = async () => {
-    if (device.online) await run();
+    if (device.online) await run(false);
   };
   useRepeated(repeated, live ? 1_000 : 1 << 30, [live, device.online]);
-  const text = value === undefined ? '–' : value === null ? 'NaN' : String(value);
+  const text = textOf(value);
   return (
     <div class="variable">
       <div class="grow">
@@ -66,8 +72,11 @@ function VariableRow({ device, name, type, live }: { device: Device; name: strin
       )}
       <div class="row tight-row">
         <CopyButton text={text} label={`${t.copy} ${name}`} />
-        <Button small kind="quiet" icon="refresh" busy={busy && !live} disabled={!device.online} aria-label={`${t.device.read} ${name}`} title={t.device.read} onClick={() => void run()} />
+        <Button small kind="quiet" icon="refresh" busy={busy && !live} disabled={!device.online} aria-label={`${t.device.read} ${name}`} title={t.device.read} onClick={() => void run(true)} />
       </div>
+      <span class="sr" role="status">
+        {said}
+      </span>
       {error && (
         <div class="after">
           <Failure error={error} />

@@ -90,7 +90,6 @@ function Loaded({ status: s, rates }: { status: Status; rates: number[] }) {
             ]}
           />
         </Section>
-        <AddressCheck />
         <Section title={t.health.queues} term={t.health.queuesTerm}>
           <Facts
             facts={[
@@ -101,11 +100,12 @@ function Loaded({ status: s, rates }: { status: Status; rates: number[] }) {
             ]}
           />
         </Section>
+        <AddressCheck />
+        <ServerKeys />
         <Section title={t.health.store}>
           <Disk store={s.store} />
           <Facts facts={store(s)} />
         </Section>
-        <ServerKeys />
         <SelfTest boards={s.devices} />
       </div>
     </>

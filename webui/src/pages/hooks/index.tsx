@@ -40,13 +40,13 @@ export function HooksPage() {
               <li key={hook.id} class="wrap">
                 <HookText hook={hook} />
                 <div class="row">
-                  <Button small onClick={() => setAsking({ kind: 'log', hook })}>
+                  <Button small aria-label={t.ofThis(t.hooks.log, hook.name ?? hook.event)} onClick={() => setAsking({ kind: 'log', hook })}>
                     {t.hooks.log}
                   </Button>
-                  <Button small onClick={() => setAsking({ kind: 'edit', hook })}>
+                  <Button small aria-label={t.ofThis(t.hooks.edit, hook.name ?? hook.event)} onClick={() => setAsking({ kind: 'edit', hook })}>
                     {t.hooks.edit}
                   </Button>
-                  <Button small kind="bad" onClick={() => setAsking({ kind: 'remove', hook })}>
+                  <Button small kind="bad" aria-label={t.ofThis(t.hooks.remove, hook.name ?? hook.event)} onClick={() => setAsking({ kind: 'remove', hook })}>
                     {t.hooks.remove}
                   </Button>
                 </div>

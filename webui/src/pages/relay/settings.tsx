@@ -30,7 +30,7 @@ export function RelaySettings() {
     toast(said, back && (() => void change.run(back, t.settings.undone)));
   });
   const failure = error ?? change.error;
-  const disabled = !value || change.busy;
+  const disabled = !value;
   const texts = t.relay.doors;
   return (
     <Section title={texts.title} term={texts.term}>
