@@ -81,3 +81,29 @@ func BenchmarkDevicesNamed(b *testing.B) {
 		}
 	}
 }
+
+// BenchmarkLookAtAllDevices looks at each of 10,000 devices: at the rows themselves, and at copies in order.
+func BenchmarkLookAtAllDevices(b *testing.B) {
+	r := &Registry{rows: rows{devices: newDevices()}}
+	for i := range 10_000 {
+		d := &cloud.Device{ID: keys.DeviceID{byte(i >> 8), byte(i)}, Functions: []string{"led", "window"}}
+		r.devices.rows[d.ID] = d
+	}
+	online := 0
+	b.Run("rows", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			for d := range r.AllDevices() {
+				online += len(d.Functions)
+			}
+		}
+	})
+	b.Run("copies", func(b *testing.B) {
+		b.ReportAllocs()
+		for b.Loop() {
+			for _, d := range r.Devices() {
+				online += len(d.Functions)
+			}
+		}
+	})
+}
