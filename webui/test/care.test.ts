@@ -125,6 +125,36 @@ test('who may watch the relay and what may stream are switches, with a way back'
   await expect.poll(async () => (await relay()).by_address).toBe(true);
 });
 
+test('the rate limit of each board and of all together is set in the settings', async () => {
+  const policy = () => ask(furnished, 'GET', '/v1/localcloud/policy') as Promise<Record<string, unknown>>;
+  await page.goto(`${furnished.cloud.url}/console/settings`);
+  const each = page.getByRole('group', { name: 'Each device that has no limit of its own' });
+  await each.getByLabel('As Particle’s cloud').check();
+  await card('Rate limits').getByRole('button', { name: 'Use this limit' }).click();
+  await expect.poll(async () => (await policy()).device).toBe('particle');
+  await page.getByRole('group', { name: 'All devices together' }).getByLabel('My own').check();
+  await card('Rate limits').getByLabel('Events per second').fill('50');
+  await card('Rate limits').getByRole('textbox', { name: 'At once' }).fill('100');
+  await card('Rate limits').getByRole('button', { name: 'Use this limit' }).click();
+  await expect.poll(async () => (await policy()).server).toMatch(/^50\/s:100/);
+});
+
+test('a user is removed and a board is forgotten, each after a question', async () => {
+  await ask(furnished, 'POST', '/v1/localcloud/users', { name: 'ben', password: 'battery staple' });
+  await page.goto(`${furnished.cloud.url}/console/users`);
+  await page.getByRole('button', { name: 'Remove: ben' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Remove' }).click();
+  await page.getByRole('button', { name: 'Remove: ben' }).waitFor({ state: 'detached' });
+  const id = '3d0030001147353138383138';
+  await ask(furnished, 'POST', '/v1/localcloud/devices', { id, name: 'attic' });
+  await page.goto(`${furnished.cloud.url}/console/devices/${id}`);
+  await page.getByRole('button', { name: 'Forget this board' }).click();
+  await page.getByRole('dialog').getByRole('button', { name: 'Forget this board' }).click();
+  await page.getByRole('heading', { name: 'Devices' }).waitFor();
+  const left = (await ask(furnished, 'GET', '/v1/localcloud/devices')) as Array<{ id: string }>;
+  expect(left.map((d) => d.id)).not.toContain(id);
+});
+
 test('the clock is corrected, and names by which browsers reach the cloud are added and removed', async () => {
   await page.goto(`${furnished.cloud.url}/console/settings`);
   await ask(furnished, 'PUT', '/v1/localcloud/clock', { time: new Date(Date.now() + 3_600_000).toISOString() });

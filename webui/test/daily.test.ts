@@ -246,7 +246,7 @@ test('try without hardware: the first click lights the LED', async () => {
   await page.getByRole('button', { name: 'Switch D7 on' }).click();
   await page.getByRole('button', { name: 'Switch D7 off' }).waitFor();
   await page.getByRole('button', { name: 'Read led' }).click();
-  await page.locator('.variable', { hasText: 'led' }).getByText('true').waitFor();
+  await page.locator('.variable', { hasText: 'led' }).locator('.value').getByText('true').waitFor();
 });
 
 test('a restart of the server is seen, and over by itself', async () => {

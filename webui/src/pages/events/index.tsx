@@ -15,8 +15,8 @@ import { csv, download, jsonLines } from './export';
 import { LookBack, Past } from './past';
 import { Publish } from './publish';
 
-/** The log as the filter shows it, at most ten times a second; it stands still while held. */
-function useView(filter: Filter, held: boolean): { view: View; fresh: number } {
+/** The log as the filter shows it, at most ten times a second; it stands still while held, and where there are rows to aim at also while aimed at. */
+function useView(filter: Filter, held: boolean, aimed: boolean): { view: View; fresh: number } {
   const mine = useMemo(() => {
     const chosen = new EventLog();
     chosen.add(log.items.filter((e) => matches(e, filter)));
@@ -24,16 +24,17 @@ function useView(filter: Filter, held: boolean): { view: View; fresh: number } {
   }, [filter.name, filter.text, filter.device]);
   const [shown, setShown] = useState({ mine, view: mine.view(), fresh: 0 });
   useEffect(() => {
-    if (!held || shown.mine !== mine) setShown({ mine, view: mine.view(), fresh: 0 });
+    const still = (before: typeof shown) => before.mine === mine && (held || (aimed && before.view.length > 0));
+    setShown((before) => (still(before) ? before : { mine, view: mine.view(), fresh: 0 }));
     return onEvents((list) => {
       const chosen = list.filter((e) => matches(e, filter));
       mine.add(chosen);
       setShown((before) => {
-        if (held && before.mine === mine) return chosen.length ? { ...before, fresh: before.fresh + chosen.length } : before;
+        if (still(before)) return chosen.length ? { ...before, fresh: before.fresh + chosen.length } : before;
         return { mine, view: mine.view(), fresh: 0 };
       });
     });
-  }, [mine, held]);
+  }, [mine, held, aimed]);
   return shown.mine === mine ? shown : { view: mine.view(), fresh: 0 };
 }
 
@@ -47,7 +48,7 @@ export function EventsPage() {
   const [asking, setAsking] = useState<'publish' | 'past' | null>(null);
   const [past, setPast] = useState<number | null>(null);
   const [cleared, setCleared] = useState(0);
-  const { view, fresh } = useView(filter, paused || away || aiming);
+  const { view, fresh } = useView(filter, paused || away, aiming);
   useEffect(() => setQuery({ ...filter }), [filter]);
   const visible = useMemo(() => cut(view, cleared), [view, cleared]);
   return (

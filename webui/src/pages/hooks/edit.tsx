@@ -64,7 +64,7 @@ function HookForm({ title, hook, onClose }: { title: string; hook: Hook | null; 
       <TextField label={t.hooks.event} hint={t.hooks.eventHint} value={event} onValue={setEvent} required maxlength={64} autofocus autocapitalize="none" spellcheck={false} />
       <div class="pair wide-second">
         <SelectField<Method> label={t.hooks.method} value={method} onValue={setMethod} options={(['POST', 'GET', 'PUT', 'DELETE'] as const).map((m) => [m, m] as const)} />
-        <TextField label={t.hooks.url} value={url} onValue={setURL} placeholder="https://example.org/hook" required autocapitalize="none" spellcheck={false} />
+        <TextField label={t.hooks.url} value={url} onValue={setURL} placeholder="https://example.org" required autocapitalize="none" spellcheck={false} />
       </div>
       <SelectField<Sends>
         label={t.hooks.sends}
