@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'preact/hooks';
+import { useLayoutEffect, useState } from 'preact/hooks';
 import type { Device, Event } from '../../api/types';
 import { timeOf } from '../../format';
 import { Link } from '../../router';
@@ -12,7 +12,7 @@ const kept = 4; // events that are shown; .tail has room for as many
 /** The newest events of one device. */
 export function DeviceEvents({ device }: { device: Device }) {
   const [events, setEvents] = useState<Event[]>(() => log.items.filter((e) => e.device === device.id).slice(-kept).reverse());
-  useEffect(
+  useLayoutEffect(
     () =>
       onEvents((list) => {
         const mine = list.filter((e) => e.device === device.id);

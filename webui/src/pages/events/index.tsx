@@ -1,4 +1,4 @@
-import { useEffect, useMemo, useRef, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from 'preact/hooks';
 import type { Event } from '../../api/types';
 import { count, timeOf } from '../../format';
 import { place, setQuery } from '../../router';
@@ -23,7 +23,8 @@ function useView(filter: Filter, held: boolean, aimed: boolean): { view: View; f
     return chosen;
   }, [filter.name, filter.text, filter.device]);
   const [shown, setShown] = useState({ mine, view: mine.view(), fresh: 0 });
-  useEffect(() => {
+  // At once with the choice above: what came in between would be in neither.
+  useLayoutEffect(() => {
     const still = (before: typeof shown) => before.mine === mine && (held || (aimed && before.view.length > 0));
     setShown((before) => (still(before) ? before : { mine, view: mine.view(), fresh: 0 }));
     return onEvents((list) => {
