@@ -69,7 +69,9 @@ func (p *Peer) apply(now time.Time, e Effect) {
 	case Asked:
 		p.asked(now, e.Device)
 	case Arrived:
-		p.beginSaving()
+		if !p.keeping.settle {
+			p.beginSaving()
+		}
 		p.later(func(ctx context.Context) { p.arrive(ctx, e.Hello) })
 	case Returned:
 		subs := p.session.Subscriptions()
@@ -87,7 +89,7 @@ func (p *Peer) apply(now time.Time, e Effect) {
 			}
 		})
 	case Published:
-		p.published(e)
+		p.published(now, e)
 	case ClaimShown:
 		p.later(func(context.Context) { p.claim(e.Code) })
 	case Left:
@@ -126,7 +128,8 @@ func (p *Peer) admit(now time.Time, record cloud.Device) {
 	}
 	p.device = record.ID
 	p.channel.Bind(record.ID, record.Key)
-	p.peers.admit(p, record.ID)
+	replaces := p.peers.admit(p, record.ID)
+	p.keeping.settle = !replaces && p.peers.keeps() == cloud.KeptAlways
 	p.session.Admit(now, Config{Device: record.ID, Name: record.Name, IP: p.channel.RemoteAddr().Addr().String()})
 }
 
@@ -269,12 +272,16 @@ func (p *Peer) describe(e Described) {
 
 // published has an event taken in. It is acknowledged when it is committed; when too many wait for the disk, the device is
 // left to send it again.
-func (p *Peer) published(e Published) {
+func (p *Peer) published(now time.Time, e Published) {
 	if p.pending.Load() >= maxUncommitted {
 		p.session.Unanswered(e.Message)
 		return
 	}
 	p.pending.Add(1)
+	if p.keeping.settle {
+		p.beginSaving()
+		p.save(now) // before the event, which is acknowledged only if its session outlives a crash
+	}
 	var link []byte
 	var limit uint64
 	if p.keeping.begun {

@@ -229,6 +229,9 @@ func (s *Session) learn(now time.Time, part coap.Describe) {
 	d := &s.describing
 	s.changed()
 	d.known.add(part)
+	if s.missing() == 0 {
+		d.askAt = never
+	}
 	s.effects = append(s.effects, Described{Describe: part})
 	if !d.known.application {
 		return

@@ -15,7 +15,8 @@ import (
 
 // How sessions over UDP outlive the program. The state of each is stored:
 //
-//   - when the device has said Hello, and when what it described or subscribed to has changed (all of it);
+//   - settleTime after its handshake, or with its first event, or at Hello if an older session of the device is stored, and when
+//     what it described or subscribed to has changed (all of it);
 //   - with each event, in the same commit, before the acknowledgement (the counters);
 //   - after lagMost other messages, when it says goodbye, when record numbers run out, and when the cloud stops (the counters).
 //
@@ -25,12 +26,18 @@ import (
 // Where the owner chose that events are not synced ([cloud.KeptAtStop]) nothing is stored while the cloud runs, and all of it when it
 // stops: an orderly restart is not noticed, after a crash each device shakes hands once.
 
+// settleTime is how long after its handshake a session is stored first. By then the device has described itself and subscribed,
+// and one write holds it all. After a crash before that nothing is known of the session, so nothing of it can be sent again, and
+// the device shakes hands once more.
+const settleTime = 2 * time.Second
+
 // lagMost is how many messages of a device that are no events the stored counters may be behind.
 const lagMost = 32
 
 // keeping is what a Peer knows of its stored state. Only the shard uses it, other than the atomic ones.
 type keeping struct {
 	begun  bool        // the state is stored, or on its way there
+	settle bool        // it will be, at the end of settleTime
 	dirty  bool        // what seldom changes has changed since
 	behind uint16      // messages that are in no stored counters; at least that many
 	busy   atomic.Bool // a state is on its way
@@ -45,9 +52,20 @@ func (ps *Peers) keeps() cloud.Keeping {
 	return ps.cfg.Links.KeepsLinks()
 }
 
+// settled returns when the state is to be stored first; zero if that is not to come.
+func (p *Peer) settled() time.Time {
+	if !p.keeping.settle {
+		return time.Time{}
+	}
+	return p.start().Add(settleTime)
+}
+
 // save stores the peer's state when it is time to.
-func (p *Peer) save() {
+func (p *Peer) save(now time.Time) {
 	k := &p.keeping
+	if k.settle && !now.Before(p.settled()) {
+		p.beginSaving()
+	}
 	if !k.begun || k.busy.Load() {
 		return
 	}
@@ -70,7 +88,7 @@ func (p *Peer) beginSaving() {
 	if p.peers.keeps() != cloud.KeptAlways {
 		return
 	}
-	p.keeping.dirty = true
+	p.keeping.dirty, p.keeping.settle = true, false
 	if !p.keeping.begun {
 		p.keeping.begun = true
 		_, limit := p.channel.Counters(nil)
@@ -191,6 +209,9 @@ const unlimited = 1 << 47
 
 // park stores the state when the cloud stops, where that is the only time.
 func (p *Peer) park() {
+	if p.keeping.settle {
+		p.beginSaving()
+	}
 	switch {
 	case p.keeping.begun:
 		p.saveThen(p.keeping.dirty, func(error) {})

@@ -22,6 +22,7 @@ func (s *datagrams) crash(stop func()) (wires map[keys.DeviceID]*wire, stopAgain
 	links.EachLink(func(l cloud.LinkState) bool { saved = append(saved, l); return true })
 	old := s.peers
 	stop()
+	links.EachLink(func(l cloud.LinkState) bool { links.ForgetLink(l.Device); return true })
 	for _, l := range saved { // what was stored on the way out did not happen
 		links.KeepLink(l, func(error) {})
 	}
@@ -129,6 +130,72 @@ func TestOnlyTheLastSessionOfADeviceIsStored(t *testing.T) {
 		s.hub.Disconnect(theID, fmt.Errorf("key changed"))
 		synctest.Wait()
 		s.links().EachLink(func(l cloud.LinkState) bool { t.Errorf("a session that ended is stored: %s", l.Device); return true })
+	})
+}
+
+// stored returns how many sessions are stored.
+func (s *datagrams) stored() (n int) {
+	synctest.Wait()
+	s.links().EachLink(func(cloud.LinkState) bool { n++; return true })
+	return n
+}
+
+func TestASessionIsStoredWhenItsFirstConversationIsOver(t *testing.T) {
+	inBubble(t, func(t *testing.T, site *site) {
+		s := &datagrams{site: site}
+		stop := s.run()
+		key := newECKey(t)
+		s.registerKey(theID, key)
+		w := s.open(key)
+		w.send(w.hello(theID, helloArgon33))
+		w.send(coap.DescribePost(w.nextID(), nil, coap.DescribeApplication, -1, theApp.AppendJSON(nil)))
+		time.Sleep(settleTime - time.Millisecond)
+		if n := s.stored(); n != 0 || !s.hub.IsOnline(theID) {
+			t.Errorf("%d are stored, and it is online: %v", n, s.hub.IsOnline(theID))
+		}
+		time.Sleep(time.Millisecond)
+		if n := s.stored(); n != 1 {
+			t.Errorf("%d are stored then", n)
+		}
+		again := s.open(key)
+		again.send(again.hello(theID, helloArgon33))
+		wires, stop := s.crash(stop)
+		defer stop()
+		if wires[theID] == nil {
+			t.Error("a session that takes the place of a stored one is not stored at once")
+		}
+	})
+}
+
+func TestAnEventHasItsSessionStoredWithIt(t *testing.T) {
+	overUDP(t, func(t *testing.T, s *datagrams) {
+		key := newECKey(t)
+		s.registerKey(theID, key)
+		w := s.open(key)
+		w.send(w.hello(theID, helloArgon33))
+		before := s.stored()
+		w.send(eventFrom(w.nextID(), coap.Confirmable, "door", "open"))
+		if n := s.stored(); before != 0 || n != 1 {
+			t.Errorf("%d sessions are stored before the event, %d after it", before, n)
+		}
+	})
+}
+
+func TestAnOrderlyStopStoresSessionsThatHaveJustBegun(t *testing.T) {
+	inBubble(t, func(t *testing.T, site *site) {
+		s := &datagrams{site: site}
+		stop := s.run()
+		key := newECKey(t)
+		s.registerKey(theID, key)
+		w := s.open(key)
+		w.send(w.hello(theID, helloArgon33))
+		if n := s.stored(); n != 0 {
+			t.Errorf("%d are stored at once", n)
+		}
+		stop()
+		if n := s.stored(); n != 1 {
+			t.Errorf("%d are stored at the end", n)
+		}
 	})
 }
 

@@ -149,8 +149,8 @@ func (p *Peer) step(now time.Time) (due time.Time, alive bool) {
 		return time.Time{}, false
 	}
 	p.settle(now)
-	p.save()
-	due = p.session.Deadline()
+	p.save(now)
+	due = sooner(p.session.Deadline(), p.settled())
 	p.rest(now)
 	return due, true
 }

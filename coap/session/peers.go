@@ -182,16 +182,18 @@ func (ps *Peers) isKnown(key keys.PublicKey) bool {
 	return false
 }
 
-// admit makes p the peer of a device, in place of one that it had.
-func (ps *Peers) admit(p *Peer, id keys.DeviceID) {
+// admit makes p the peer of a device, and reports whether it had another one, which is closed.
+func (ps *Peers) admit(p *Peer, id keys.DeviceID) (replaces bool) {
 	p.admitted.Store(true)
 	ps.mu.Lock()
 	old := ps.admitted[id]
 	ps.admitted[id] = p
 	ps.mu.Unlock()
-	if old != nil && old != p {
-		old.Close(cloud.ErrReplaced)
+	if old == nil || old == p {
+		return false
 	}
+	old.Close(cloud.ErrReplaced)
+	return true
 }
 
 // isNewest reports whether p is the newest of its device.

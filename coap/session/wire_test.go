@@ -13,6 +13,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"localcloud/cloud"
 	"localcloud/coap"
@@ -193,6 +194,7 @@ func (s *datagrams) online(id keys.DeviceID, h coap.Hello) *wire {
 	if !s.hub.IsOnline(id) {
 		s.t.Fatal("the device is not online")
 	}
+	time.Sleep(settleTime)
 	w.received()
 	return w
 }
