@@ -34,8 +34,8 @@ async function open(path: string, ready: string): Promise<void> {
 
 const pages = [
   ['devices', 'greenhouse'],
-  ['devices/0a10aced202194944a041c04', 'humidity'],
-  ['devices/1c002f000947343432313031', 'D7'],
+  ['devices/0a10aced202194944a041c04', 'The curves show'], // it has told how it feels: nothing moves any more
+  ['devices/1c002f000947343432313031', 'The curves show'],
   ['connect', 'Try without hardware'],
   ['waiting', 'Nobody waits'],
   ['events', 'Publish'],
