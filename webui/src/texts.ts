@@ -225,7 +225,7 @@ export const t = {
 
     events: 'What it says',
     eventsTerm: 'events',
-    noEvents: 'Nothing since this page was opened.',
+    noEvents: 'Nothing in the last ten minutes.',
     allEvents: 'All its events',
 
     about: 'About this board',

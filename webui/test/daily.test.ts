@@ -58,6 +58,8 @@ describe.each(['greenhouse', 'pond'])('the %s', (name) => {
   test('see what it says the moment it says it', async () => {
     board.publish(`${name}/alarm`, 'frost');
     await page.locator('.tail').getByText('frost').waitFor();
+    await page.reload(); // and what it said a short while ago
+    await page.locator('.tail').getByText('frost').waitFor();
   });
 
   test('rename it, and take that back', async () => {

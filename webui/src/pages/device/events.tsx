@@ -1,4 +1,4 @@
-import { useLayoutEffect, useState } from 'preact/hooks';
+import { useEffect, useLayoutEffect, useState } from 'preact/hooks';
 import type { Device, Event } from '../../api/types';
 import { timeOf } from '../../format';
 import { Link } from '../../router';
@@ -6,8 +6,11 @@ import { log } from '../../state/log';
 import { onEvents } from '../../stream/feed';
 import { t } from '../../texts';
 import { Section } from '../../ui/section';
+import { idAt, readLog } from '../events/history';
 
 const kept = 4; // events that are shown; .tail has room for as many
+const lookBack = 10 * 60_000; // ms before the page was opened from which events are shown as well
+const chatty = 500; // a device with so many events in that time shows itself soon enough
 
 /** The newest events of one device. */
 export function DeviceEvents({ device }: { device: Device }) {
@@ -20,6 +23,15 @@ export function DeviceEvents({ device }: { device: Device }) {
       }),
     [device.id],
   );
+  useEffect(() => {
+    if (events.length) return;
+    const control = new AbortController();
+    readLog(idAt(Date.now() - lookBack), { name: '', text: '', device: device.id }, chatty, control.signal).then(
+      (list) => list.length < chatty && setEvents((live) => merge(live, list)),
+      () => undefined, // what it says from now on is shown all the same
+    );
+    return () => control.abort();
+  }, [device.id]);
   return (
     <Section
       plain
@@ -43,4 +55,10 @@ export function DeviceEvents({ device }: { device: Device }) {
       </div>
     </Section>
   );
+}
+
+/** The newest of what came live, the newest first, and of the log before, the oldest first. */
+function merge(live: Event[], past: Event[]): Event[] {
+  const before = past.filter((e) => !live.some((l) => l.id === e.id)).reverse();
+  return [...live, ...before].slice(0, kept);
 }
