@@ -15,6 +15,7 @@ const chatty = 500; // a device with so many events in that time shows itself so
 /** The newest events of one device. */
 export function DeviceEvents({ device }: { device: Device }) {
   const [events, setEvents] = useState<Event[]>(() => log.items.filter((e) => e.device === device.id).slice(-kept).reverse());
+  const [looked, setLooked] = useState(false);
   useLayoutEffect(
     () =>
       onEvents((list) => {
@@ -27,7 +28,10 @@ export function DeviceEvents({ device }: { device: Device }) {
     if (events.length) return;
     const control = new AbortController();
     readLog(idAt(Date.now() - lookBack), { name: '', text: '', device: device.id }, chatty, control.signal).then(
-      (list) => list.length < chatty && setEvents((live) => merge(live, list)),
+      (list) => {
+        if (list.length < chatty) setEvents((live) => merge(live, list));
+        setLooked(list.length < chatty);
+      },
       () => undefined, // what it says from now on is shown all the same
     );
     return () => control.abort();
@@ -44,7 +48,7 @@ export function DeviceEvents({ device }: { device: Device }) {
       }
     >
       <div class="tail">
-        {events.length === 0 && <p class="soft small">{t.device.noEvents}</p>}
+        {looked && events.length === 0 && <p class="soft small">{t.device.noEvents}</p>}
         {events.map((e) => (
           <div class="tail-row" key={e.id}>
             <span class="when faint tiny num">{timeOf(e.at).slice(0, 8)}</span>
