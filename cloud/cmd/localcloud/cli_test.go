@@ -221,11 +221,9 @@ func (c *cli) hear(p *process, name string) {
 }
 
 // wait40SecondsForAnEvent publishes what the subscription of useDevices waits
-// for, after 40 seconds for the newest client, which drops streams that are silent for 15.
+// for, after 40 seconds: the newest client drops streams that are silent for 15.
 func (c *cli) wait40SecondsForAnEvent() {
-	if c.version.number == 3 {
-		<-time.After(40*time.Second - time.Since(c.idleSince))
-	}
+	<-time.After(40*time.Second - time.Since(c.idleSince))
 	c.request(c.T, c.token, "POST", "/v1/devices/events", `{"name":"`+c.version.name+`/late","data":"at last"}`)
 	c.idle.want(c.T, `"at last"`)
 	c.idle.cmd.Process.Kill()
