@@ -140,14 +140,20 @@ func (s *datagrams) stored() (n int) {
 	return n
 }
 
+// greeted returns a registered device that said Hello, and its key.
+func (s *datagrams) greeted(t *testing.T) (*wire, keys.PublicKey) {
+	key := newECKey(t)
+	s.registerKey(theID, key)
+	w := s.open(key)
+	w.send(w.hello(theID, helloArgon33))
+	return w, key
+}
+
 func TestASessionIsStoredWhenItsFirstConversationIsOver(t *testing.T) {
 	inBubble(t, func(t *testing.T, site *site) {
 		s := &datagrams{site: site}
 		stop := s.run()
-		key := newECKey(t)
-		s.registerKey(theID, key)
-		w := s.open(key)
-		w.send(w.hello(theID, helloArgon33))
+		w, key := s.greeted(t)
 		w.send(coap.DescribePost(w.nextID(), nil, coap.DescribeApplication, -1, theApp.AppendJSON(nil)))
 		time.Sleep(settleTime - time.Millisecond)
 		if n := s.stored(); n != 0 || !s.hub.IsOnline(theID) {
@@ -169,10 +175,7 @@ func TestASessionIsStoredWhenItsFirstConversationIsOver(t *testing.T) {
 
 func TestAnEventHasItsSessionStoredWithIt(t *testing.T) {
 	overUDP(t, func(t *testing.T, s *datagrams) {
-		key := newECKey(t)
-		s.registerKey(theID, key)
-		w := s.open(key)
-		w.send(w.hello(theID, helloArgon33))
+		w, _ := s.greeted(t)
 		before := s.stored()
 		w.send(eventFrom(w.nextID(), coap.Confirmable, "door", "open"))
 		if n := s.stored(); before != 0 || n != 1 {
@@ -185,10 +188,7 @@ func TestAnOrderlyStopStoresSessionsThatHaveJustBegun(t *testing.T) {
 	inBubble(t, func(t *testing.T, site *site) {
 		s := &datagrams{site: site}
 		stop := s.run()
-		key := newECKey(t)
-		s.registerKey(theID, key)
-		w := s.open(key)
-		w.send(w.hello(theID, helloArgon33))
+		s.greeted(t)
 		if n := s.stored(); n != 0 {
 			t.Errorf("%d are stored at once", n)
 		}
